@@ -392,30 +392,26 @@ def randn(m, n):
     x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * EDGES[i]
     u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # the pair, were it a rand
     value = np.abs(x) <= EDGES[i - 1]  # pairs that give a value: mostly those inside the strip
-    spent = np.zeros(ahead, bool)  # pairs that serve an earlier trial
+    ends, end = {}, 0  # where the mended trials end: behind the pairs that they spent
     for p in np.flatnonzero(~value[:-64]):
-        q = p + 1
-        if spent[p]:
+        if p < end:
             continue
+        end = p + 1
         if i[p] < 256:  # the wedge between strip and curve
             low, high = HEIGHTS[i[p]], HEIGHTS[i[p] - 1]
-            value[p] = low + u[q] * (high - low) < math.exp(-x[p] * x[p] / 2)
-            q += 1
+            value[p] = low + u[end] * (high - low) < math.exp(-x[p] * x[p] / 2)
+            end += 1
         else:  # the tail beyond R
             a = b = 0.0
             while not -2 * b > a * a:
-                a, b = math.log(u[q]) / R, math.log(u[q + 1])
-                q += 2
-            x[p] = a - R if x[p] < 0 else R - a
-            value[p] = True
-        spent[p + 1 : q] = True
-        value[p + 1 : q] = False
+                a, b = math.log(u[end]) / R, math.log(u[end + 1])
+                end += 2
+            value[p], x[p] = True, a - R if x[p] < 0 else R - a
+        value[p + 1 : end] = False
+        ends[p] = end
     found = np.flatnonzero(value[:-64])[: m * n]
-    used = found[-1] + 1
-    while spent[used]:
-        used += 1
     stream.set_state(state)
-    stream.bytes(8 * used)
+    stream.bytes(8 * int(ends.get(found[-1], found[-1] + 1)))
     return x[found].reshape(m, n, order="F")
 
 
@@ -467,21 +463,19 @@ def write_whole(path, data=None):
 
 
 def progress(opt, e, t, batch_num, c_loss, d_loss):
-    """Warn once of a loss that is no number; on a terminal, rewrite one line on how far it is."""
-    now, lost = time.monotonic(), not math.isfinite(c_loss + d_loss)
-    if opt.clock is None:
-        opt.clock, opt.shown, opt.first = now, 0.0, (e - 1) * batch_num + t
-    if lost and not opt.lost:
-        print(f"epoch {e}, batch {t}: the loss is no number, as in MATLAB", file=sys.stderr)
-    opt.lost = lost or opt.lost
-    if not sys.stderr.isatty() or now - opt.shown < 0.3 and t < batch_num:
+    """Warn once of a loss that is no number; on a terminal, keep one line on how far it is."""
+    now, step = time.monotonic(), (e - 1) * batch_num + t
+    if not math.isfinite(c_loss + d_loss) and not opt.lost:
+        opt.lost = True
+        print(f"epoch {e}, batch {t}: the loss is no number; MATLAB goes on too", file=sys.stderr)
+    opt.clock = opt.clock or (now, step)
+    if not sys.stderr.isatty() or now < opt.shown + 0.3 and t < batch_num:
         return
-    pace = (now - opt.clock) / max((e - 1) * batch_num + t - opt.first, 1)  # seconds a step
-    left = pace * ((opt.epoch - e + 1) * batch_num - t)
-    line = f"epoch {e}/{opt.epoch} batch {t}/{batch_num} c_loss {c_loss:.4f} d_loss {d_loss:.4f}"
-    line += f" {pace * batch_num:.1f} s an epoch, {left / 60:.1f} min left"
-    print(f"\r{line[:78]:78}" if t < batch_num else f"\r{'':78}\r", end="", file=sys.stderr)
     opt.shown = now
+    pace = (now - opt.clock[0]) / max(step - opt.clock[1], 1)  # seconds a step
+    line = f"epoch {e}/{opt.epoch} batch {t}/{batch_num} c_loss {c_loss:.4f} d_loss {d_loss:.4f} "
+    line += f"{pace * batch_num:.1f} s/epoch, {pace * (opt.epoch * batch_num - step):.0f} s left"
+    print(end=f"\r{line[:79]:79}" if t < batch_num else f"\r{'':79}\r", file=sys.stderr, flush=True)
 
 
 def fail(message, status=2):
@@ -528,7 +522,7 @@ def resume(opt, generator, discriminator):
     opt.saved is a checkpoint or a workspace of the original. That one has neither the stream,
     which starts from opt.seed then, nor the losses of every step, which are NaN then.
     """
-    saved, opt.e = opt.saved, 0
+    saved = opt.saved
     if saved is None:
         return [], []
     try:
@@ -537,17 +531,17 @@ def resume(opt, generator, discriminator):
             if list(struct["architecture"]) != nn["architecture"]:
                 raise ValueError(f"architecture is not {nn['architecture']}")
             if ("t" in struct) != ("t" in nn):
-                raise ValueError(
-                    "it comes from the other script: gan_adam has t and w_m, gan_mbgd not"
-                )
+                raise ValueError("only gan_adam has t, w_m, w_v, b_m, b_v; run the other script")
             nn.update({k: float(struct[k]) for k in NET_STATE})
             for layer, x in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
                 for k in LAYER_STATE:
                     layer[k][:] = np.reshape(x[k], layer[k].shape, order="F")
+        if opt.e >= opt.epoch:
+            fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
         rng(opt.seed)
         if "rng_state" not in saved:
-            unknown = [math.nan] * (opt.e * opt.images_num // opt.batch_size)
-            return unknown, unknown.copy()
+            unknown = opt.e * opt.images_num // opt.batch_size
+            return [math.nan] * unknown, [math.nan] * unknown
         if not opt.reseed:
             keys = saved["rng_state"]
             stream.set_state(("MT19937", keys[:624], int(keys[624])))
@@ -558,24 +552,22 @@ def resume(opt, generator, discriminator):
 
 def options(argv=None):
     """Read and check the command line; returns a namespace of SETTINGS and what resume() needs."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], argument_default=argparse.SUPPRESS, allow_abbrev=False
-    )
-    parser.error = fail
-    matlab, port = map(
-        parser.add_argument_group, ("the original's variables", "the port's own flags")
-    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.argument_default, parser.error = argparse.SUPPRESS, fail
+    groups = [parser.add_argument_group(x) for x in ("the original's variables", "the port's own")]
     for i, (name, (default, value, text)) in enumerate(SETTINGS.items()):
         shown = os.path.relpath(default, HERE) if name == "data" else default
         flag = "--" + name.replace("_", "-")
-        (matlab if i < 4 else port).add_argument(flag, metavar=value, help=f"{text} ({shown})")
+        groups[i > 3].add_argument(
+            flag, metavar=value, help=f"{text} ({'none' if shown is None else shown})"
+        )
     given = vars(parser.parse_args(argv))
-    opt = argparse.Namespace(**{k: v[0] for k, v in SETTINGS.items()}, saved=None, clock=None)
+    opt = argparse.Namespace(**{k: v[0] for k, v in SETTINGS.items()}, saved=None)
     if "resume" in given:
         names = [*STORED, "e", "generator", "discriminator", "c_loss", "d_loss", "rng_state"]
         opt.saved = load_mat("--resume", given["resume"], names, "--checkpoint makes such a file")
         vars(opt).update((k, v) for k, v in opt.saved.items() if k in STORED)
-    vars(opt).update(given, reseed="seed" in given, lost=False)
+    vars(opt).update(given, e=0, reseed="seed" in given, lost=False, clock=None, shown=0)
     for name, kind, low, high, words in (
         ("epoch", int, 1, math.inf, "a whole number from 1 on"),
         ("batch_size", int, 16, math.inf, "a whole number from 16 on, for 4x4 pictures"),
@@ -594,25 +586,21 @@ def options(argv=None):
     for name, words in ("precision", ["double", "single"]), ("gradient", ["matlab", "exact"]):
         if getattr(opt, name) not in words:
             fail(f"--{name} must be {' or '.join(words)}, not {getattr(opt, name)}")
-    if opt.images_num % opt.batch_size:
-        fail(
-            f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}: "
-            "MATLAB stops with an index error in the last batch"
-        )
+    if opt.images_num % opt.batch_size:  # MATLAB: stops with an index error in the last batch
+        fail(f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}")
     return opt
 
 
 def run():
     """Run main() as a program: whatever ends it early ends in one line."""
     opt = argparse.Namespace(e=0, checkpoint=None)
+    sys.stdout.reconfigure(errors="backslashreplace")  # the console may not know a path's letters
     try:
         opt = options()
         main(opt)
     except KeyboardInterrupt:
-        go_on = (
-            f"--resume {opt.checkpoint} goes on" if opt.checkpoint and opt.e else "nothing saved"
-        )
-        fail(f"stopped, {opt.e} epochs are done; {go_on}", 130)
+        go_on = opt.checkpoint and opt.e and f"--resume {opt.checkpoint} goes on from there"
+        fail(f"stopped after epoch {opt.e}; {go_on or 'no checkpoint was saved'}", 130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
