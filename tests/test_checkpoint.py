@@ -1,0 +1,238 @@
+"""--checkpoint and --resume: the file's form, and that a run cut in two equals the uncut one."""
+
+import os
+
+import numpy as np
+import pytest
+from conftest import SCRIPTS, run_script
+from scipy.io import loadmat, savemat
+
+SMALL = ["--images-num", 320, "--batch-size", 32]  # 10 steps an epoch
+
+
+def test_form_of_the_file(golden_run):
+    """The original's structs, all numbers double: MATLAB's 0.9^t fails for an integer t."""
+    gan, mat = golden_run.gan, loadmat(golden_run.checkpoint)
+    with open(golden_run.checkpoint, "rb") as f:
+        assert f.read(19) == b"MATLAB 5.0 MAT-file"
+    for name, sizes in ("generator", [100, 512, 784]), ("discriminator", [784, 512, 1]):
+        nn = mat[name]
+        fields = ("architecture", "layers_count", *gan.NET_STATE, "layers")
+        assert nn.shape == (1, 1) and nn.dtype.names == fields
+        assert all(nn[k][0, 0].dtype == np.float64 for k in fields[:-1])
+        assert nn["architecture"][0, 0].tolist() == [sizes] and nn["layers_count"][0, 0] == [[3]]
+        layers = nn["layers"][0, 0]
+        assert layers.shape == (1, 3) and layers.dtype == object
+        assert layers[0, 0].dtype.names == ("a",)
+        for i in 1, 2:
+            layer = layers[0, i]
+            assert layer.shape == (1, 1) and layer.dtype.names == gan.LAYER_STATE
+            for k in gan.LAYER_STATE:
+                rows = sizes[i - 1] if k[0] == "w" else 1
+                assert layer[k][0, 0].shape == (rows, sizes[i])
+                assert layer[k][0, 0].dtype == np.float64
+    if gan.__name__ == "gan_adam":
+        g = mat["generator"]
+        assert [g[k][0, 0].item() for k in gan.NET_STATE] == [200, 0.9, 0.999, 1e-8]
+    rate = {"gan_adam": 0.001, "gan_mbgd": 0.01}[gan.__name__]
+    settings = {"e": 2, "batch_size": 60, "images_num": 6000, "learning_rate": rate, "seed": 0}
+    for k, value in settings.items():
+        assert mat[k].dtype == np.float64 and mat[k].shape == (1, 1) and mat[k].item() == value
+    assert mat["precision"].tolist() == ["double"] and mat["gradient"].tolist() == ["matlab"]
+    assert mat["rng_state"].shape == (625, 1) and mat["rng_state"].dtype == np.uint32
+
+
+def test_rng_state_is_matlabs(golden_run, tmp_path):
+    """After rng(0): 5489 first and position 624; then as many numbers on as were drawn."""
+    gan = golden_run.gan
+    gan.rng(0)
+    seeded = gan.stream.get_state()
+    # the words that MT19937's init_genrand(5489) gives
+    assert (seeded[1][0], seeded[1][1], seeded[2]) == (5489, 1301868182, 624)
+    state = loadmat(golden_run.checkpoint)["rng_state"].ravel()
+    gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
+    for _ in range(2):
+        gan.randperm(6000)
+        for _ in range(100):
+            gan.unifrnd(-1, 1, 60, 100)
+    now = gan.stream.get_state()
+    np.testing.assert_array_equal(state, [*now[1], now[2]])
+
+
+def state_of(file):
+    """All variables of a checkpoint, nested structs flattened to name: array."""
+    flat = {}
+
+    def walk(name, x):
+        if x.dtype.names:
+            for k in x.dtype.names:
+                walk(f"{name}.{k}", x[0, 0][k])
+        elif x.dtype == object:
+            for i, item in enumerate(x.ravel()):
+                walk(f"{name}{{{i}}}", item)
+        else:
+            flat[name] = x
+
+    for k, x in loadmat(file).items():
+        if k[0] != "_":
+            walk(k, x)
+    return flat
+
+
+def assert_same(file, other):
+    a, b = state_of(file), state_of(other)
+    assert a.keys() == b.keys() and len(a) > 15
+    for k in a:
+        assert a[k].dtype == b[k].dtype, k
+        np.testing.assert_array_equal(a[k], b[k], err_msg=k)  # to the bit
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_cut_in_two(name, precision, tmp_path):
+    """Losses, weights, moments, random state, output and pictures: all the same to the bit."""
+    flags = [*SMALL, "--seed", 9, "--precision", precision, "--learning-rate", 0.003]
+    save = ["--pics", "pics", "--checkpoint", "run.mat"]
+    for folder in "whole", "cut":
+        os.mkdir(tmp_path / folder)
+    whole = run_script(name, *flags, *save, "--epoch", 3, cwd=tmp_path / "whole")
+    first = run_script(name, *flags, *save, "--epoch", 1, cwd=tmp_path / "cut")
+    # the stored settings apply: no flag is said again
+    rest = run_script(name, *save, "--resume", "run.mat", "--epoch", 3, cwd=tmp_path / "cut")
+    assert [x.returncode for x in (whole, first, rest)] == [0, 0, 0], rest.stderr
+    assert first.stdout + rest.stdout == whole.stdout
+    assert_same(tmp_path / "whole/run.mat", tmp_path / "cut/run.mat")
+    assert loadmat(tmp_path / "cut/run.mat")["c_loss"].shape == (30, 1)
+    pictures = sorted(os.listdir(tmp_path / "whole/pics"))
+    assert pictures == [f"epoch_{e}_t_10.png" for e in (1, 2, 3)]
+    for x in pictures:
+        both = [(tmp_path / folder / "pics" / x).read_bytes() for folder in ("whole", "cut")]
+        assert both[0] == both[1]
+
+
+def small_run(gan, folder, *flags):
+    """Two epochs in this process; the checkpoint's path."""
+    file = str(folder / "run.mat")
+    flags = [*SMALL, "--epoch", 2, "--pics", folder / "pics", *flags, "--checkpoint", file]
+    gan.main(gan.options(list(map(str, flags))))
+    return file
+
+
+def test_flags_override_what_is_stored(gan, tmp_path, capsys):
+    file = small_run(gan, tmp_path)
+    opt = gan.options(["--resume", file])
+    assert (opt.batch_size, opt.images_num, opt.epoch) == (32, 320, 100)
+    flags = ["--batch-size", "16", "--learning-rate", "0.5", "--epoch", "7"]
+    opt = gan.options(["--resume", file, *flags])
+    assert (opt.batch_size, opt.images_num, opt.learning_rate, opt.epoch) == (16, 320, 0.5, 7)
+    # --seed starts the stream anew
+    opt = gan.options(["--resume", file, "--seed", "3"])
+    gan.resume(opt, gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1]))
+    drawn = gan.rand(1, 3)
+    gan.rng(3)
+    np.testing.assert_array_equal(drawn, gan.rand(1, 3))
+
+
+def test_nothing_left_to_do(gan, tmp_path, capsys):
+    """Already at --epoch: says so, exit 0, nothing trained or written."""
+    file = small_run(gan, tmp_path)
+    capsys.readouterr()
+    with open(file, "rb") as f:
+        before = f.read()
+    end = run_script(
+        gan.__name__, "--resume", file, "--epoch", 2, "--checkpoint", file, cwd=tmp_path
+    )
+    assert end.returncode == 0 and end.stdout == ""
+    assert end.stderr.count("\n") == 1 and "2 epochs" in end.stderr
+    with open(file, "rb") as f:
+        assert f.read() == before
+
+
+def matlab_workspace(file, out, **more):
+    """What save('workspace.mat','generator','discriminator','e') leaves, from our checkpoint.
+
+    With the fields z a d dw db that the original's functions leave in the layers.
+    """
+    mat = loadmat(file, simplify_cells=True)
+    for name, sizes in ("generator", [100, 512, 784]), ("discriminator", [784, 512, 1]):
+        layers = np.empty((1, 3), object)
+        layers[0, 0] = {"a": np.ones((32, sizes[0]))}
+        for i in 1, 2:
+            layer = dict(mat[name]["layers"][i])
+            for k in layer:
+                rows = sizes[i - 1] if k[0] == "w" else 1
+                layer[k] = np.reshape(layer[k], (rows, sizes[i]))
+            extra = {k: np.ones((32, sizes[i])) for k in "zad"}
+            layers[0, i] = {**layer, **extra, "dw": np.ones((sizes[i - 1], sizes[i])), "db": 1.0}
+        mat[name]["layers"] = layers
+        mat[name]["architecture"] = mat[name]["architecture"].astype(float)
+    savemat(out, {k: mat[k] for k in ("generator", "discriminator")} | {"e": 2.0} | more)
+
+
+def test_workspace_of_the_original(gan, tmp_path, capsys):
+    """It resumes without our variables: the stream starts from --seed, old losses are NaN."""
+    file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
+    matlab_workspace(file, out)
+    capsys.readouterr()
+    new = str(tmp_path / "new.mat")
+    flags = ["--resume", out, "--epoch", "3", "--seed", "4", *map(str, SMALL)]
+    gan.main(gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")]))
+    mat = loadmat(new)
+    assert mat["e"] == 3 and mat["c_loss"].shape == (30, 1)
+    assert np.isnan(mat["c_loss"][:20]).all() and np.isfinite(mat["c_loss"][20:]).all()
+    # the same step by step: the checkpoint's networks, and a stream that starts from 4
+    matlab = str(tmp_path / "same.mat")
+    flags = ["--resume", file, "--epoch", "3", "--seed", "4"]
+    gan.main(gan.options([*flags, "--checkpoint", matlab, "--pics", str(tmp_path / "pics")]))
+    np.testing.assert_array_equal(mat["d_loss"][20:], loadmat(matlab)["d_loss"][20:])
+
+
+def test_workspace_of_the_other_script(tmp_path, capsys):
+    import gan_adam
+    import gan_mbgd
+
+    for mine, other in (gan_adam, gan_mbgd), (gan_mbgd, gan_adam):
+        file = small_run(mine, tmp_path)
+        end = run_script(other.__name__, "--resume", file, "--epoch", 3, cwd=tmp_path)
+        assert end.returncode == 2 and end.stdout == ""
+        assert end.stderr.count("\n") == 1 and "w_m" in end.stderr and file in end.stderr
+
+
+def test_other_foreign_files(gan, tmp_path, capsys):
+    """Each lacks something, or has another form: one line, status 2, no traceback."""
+    file = small_run(gan, tmp_path)
+    capsys.readouterr()
+    whole = loadmat(file, simplify_cells=True)
+    whole = {k: v for k, v in whole.items() if k[0] != "_"}
+    foreign = {
+        "no networks": {"e": 3.0},
+        "no e": {k: v for k, v in whole.items() if k != "e"},
+        "a number for a network": whole | {"generator": 1.0},
+        "another architecture": whole
+        | {"generator": whole["generator"] | {"architecture": [100.0, 256.0, 784.0]}},
+        "networks swapped": whole
+        | {"generator": whole["discriminator"], "discriminator": whole["generator"]},
+        "text for e": whole | {"e": "two"},
+        "a broken stream": whole | {"rng_state": np.arange(10)},
+        "a broken setting": whole | {"batch_size": 3.5},
+        "NaN for a setting": whole | {"learning_rate": np.nan},
+    }
+    for what, variables in foreign.items():
+        bad = str(tmp_path / "bad.mat")
+        savemat(bad, variables)
+        with pytest.raises(SystemExit) as end:
+            gan.main(gan.options(["--resume", bad, "--pics", str(tmp_path / "none")]))
+        said = capsys.readouterr()
+        assert end.value.code == 2 and said.out == "", what
+        assert said.err.count("\n") == 1 and len(said.err) < 250, what
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform", b"\x89HDF\r\n\x1a\n\0\0\0"])
+def test_v73_files(gan, tmp_path, head):
+    file = tmp_path / "new.mat"
+    file.write_bytes(head + bytes(2000))
+    for flag in "--resume", "--data":
+        end = run_script(gan.__name__, flag, file, cwd=tmp_path)
+        assert end.returncode == 2 and end.stdout == ""
+        assert end.stderr.count("\n") == 1 and "-v7" in end.stderr and flag in end.stderr
