@@ -395,7 +395,7 @@ def randn(m, n):
 def load_train_x(file, images_num):
     """The first `images_num` rows of train_x in the .mat `file`: (images_num, 784) uint8."""
     how = "data/make_mnist_mat.py builds it"
-    train_x = load_mat("--data", file, ["train_x"], how).get("train_x", np.empty(0))
+    train_x = np.asarray(load_mat("--data", file, ["train_x"], how).get("train_x"))
     if train_x.dtype != np.uint8 or train_x.ndim != 2 or train_x.shape[1] != 784:
         fail(f"--data {file}: has no train_x of N x 784 uint8; {how}")
     if len(train_x) < images_num:
@@ -437,11 +437,11 @@ def write_whole(path, data=None):
 
 
 def progress(opt, e, t, batch_num, c_loss, d_loss):
-    """Warn once of a loss that is no number; on a terminal, keep one line on how far it is."""
+    """Warn once of a loss that is Inf or NaN; on a terminal, keep one line on how far it is."""
     now, step = time.monotonic(), (e - 1) * batch_num + t
     if not math.isfinite(c_loss + d_loss) and not opt.lost:
         opt.lost = True
-        print(f"epoch {e}, batch {t}: the loss is no number; MATLAB goes on too", file=sys.stderr)
+        say(f"epoch {e}, batch {t}: the loss is {float_f(d_loss)}; as in MATLAB, training goes on")
     opt.clock = opt.clock or (now, step)
     if not sys.stderr.isatty() or now < opt.shown + 0.3 and t < batch_num:
         return
@@ -452,9 +452,14 @@ def progress(opt, e, t, batch_num, c_loss, d_loss):
     print(end=f"\r{line[:79]:79}" if t < batch_num else f"\r{'':79}\r", file=sys.stderr, flush=True)
 
 
-def fail(message, status=2):
-    """End the program with `message` as its one line on standard error."""
+def say(message):
+    """Print one line on standard error."""
     print(f"{os.path.basename(__file__)}: {message}".replace("\n", " "), file=sys.stderr)
+
+
+def fail(message, status=2):
+    """End the program with `message` as its last word."""
+    say(message)
     raise SystemExit(status)
 
 
@@ -539,7 +544,9 @@ def options(argv=None):
     opt = argparse.Namespace(**{k: v[0] for k, v in SETTINGS.items()}, saved=None)
     if "resume" in given:
         names = [*STORED, "e", "generator", "discriminator", "c_loss", "d_loss", "rng_state"]
-        opt.saved = load_mat("--resume", given["resume"], names, "--checkpoint makes such a file")
+        opt.saved = load_mat(
+            "--resume", given["resume"], names, "--checkpoint, or MATLAB's save with -v7, makes one"
+        )
         vars(opt).update((k, v) for k, v in opt.saved.items() if k in STORED)
     vars(opt).update(given, e=0, reseed="seed" in given, lost=False, clock=None, shown=0)
     for name, kind, low, high, words in (
