@@ -81,6 +81,8 @@ def main(opt):
     labels = np.concatenate([0 * ones, ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
     make_folder(opt)
+    if opt.e >= epoch:
+        fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
@@ -541,8 +543,6 @@ def resume(opt, generator, discriminator):
             for layer, x in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
                 for k in LAYER_STATE:
                     layer[k][:] = np.reshape(x[k], layer[k].shape, order="F")
-        if opt.e >= opt.epoch:
-            fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
         rng(opt.seed)
         if "rng_state" not in saved:
             unknown = opt.e * opt.images_num // opt.batch_size

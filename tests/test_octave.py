@@ -1,0 +1,119 @@
+"""GNU Octave as the judge: it reads our checkpoints, and we resume from what it saves."""
+
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import TESTS, run_script
+from matlab_original import HOW, original
+from PIL import Image
+from scipy.io import loadmat, savemat
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("octave") is None, reason="GNU Octave is not installed"
+)
+
+
+def octave(code, folder):
+    """Run Octave code in `folder`; stops the test with Octave's words when that fails."""
+    command = ["octave", "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
+    end = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert end.returncode == 0, end.stderr
+
+
+def last_noise(gan):
+    """The noise of the last batch of golden_run, (60, 100), drawn once more."""
+    gan.rng(0)
+    gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
+    for _ in range(2):
+        gan.randperm(6000)
+        for _ in range(100):
+            noise = gan.unifrnd(-1, 1, 60, 100)
+    return noise
+
+
+@pytest.fixture
+def folder(golden_run, tmp_path):
+    """A folder with run.mat, a checkpoint, and noise.mat, its last batch's noise."""
+    shutil.copy(golden_run.checkpoint, tmp_path / "run.mat")
+    savemat(tmp_path / "noise.mat", {"noise": last_noise(golden_run.gan)})
+    return tmp_path
+
+
+def test_form_in_octave(golden_run, folder):
+    """Our own m-functions find the form right, and the generator draws our pictures."""
+    matlab = os.path.join(TESTS, "matlab")
+    octave(f"addpath('{matlab}'); check_checkpoint('{folder}/run.mat', 'out.mat')", folder)
+    images_fake = loadmat(folder / "out.mat")["images_fake"]
+    # rounding of sums of 512 products
+    np.testing.assert_allclose(images_fake, golden_run.images_fake, rtol=0, atol=1e-12)
+
+
+STEP = """
+load('run.mat'); load('noise.mat');
+% the original's words, from its loop, on our checkpoint
+batch_size = 60; learning_rate = 0.01;
+generator = nnff(generator, noise);
+images_fake = generator.layers{generator.layers_count}.a;
+discriminator = nnff(discriminator, images_fake);
+logits_fake = discriminator.layers{discriminator.layers_count}.z;
+discriminator = nnbp_d(discriminator, logits_fake, ones(batch_size, 1));
+generator = nnbp_g(generator, discriminator);
+generator = nnapplygrade(generator, learning_rate);
+discriminator = nnapplygrade(discriminator, learning_rate);
+e = 3;
+save('-v7', 'workspace.mat', 'generator', 'discriminator', 'e');
+save('-v7', 'images.mat', 'images_fake');
+"""
+
+
+def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(golden_run, folder):
+    """nnff, nnbp_d, nnbp_g, nnapplygrade of the original on run.mat; then back again."""
+    gan = golden_run.gan
+    source = original(folder)
+    if source is None:
+        pytest.skip(
+            "the originals are not here: set GAN_MATLAB_DIR to the folder with the .m files"
+        )
+    with open(os.path.join(source, f"{gan.__name__}.m"), encoding="utf-8") as f:
+        text = f.read()
+    functions = text[text.index("function") :]
+    (folder / "step.m").write_text(f"1;\n{functions}\n{STEP}", encoding="utf-8")
+    octave("source('step.m')", folder)
+
+    images_fake = loadmat(folder / "images.mat")["images_fake"]
+    np.testing.assert_allclose(images_fake, golden_run.images_fake, rtol=0, atol=1e-12)
+    grid = np.asarray(Image.open(f"{golden_run.pics}/epoch_2_t_100.png"))
+    tile = np.floor(255 * images_fake[5] + 0.5).reshape(28, 28).T
+    np.testing.assert_array_equal(grid[28:56, 28:56], tile)
+
+    # our own step from the same checkpoint, and what resume() reads from Octave's workspace
+    ours, theirs = [], []
+    for file, nets in ("run.mat", ours), ("workspace.mat", theirs):
+        nets += [gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])]
+        gan.resume(gan.options(["--resume", str(folder / file)]), *nets)
+    generator, discriminator = ours
+    gan.nnff(discriminator, gan.nnff(generator, last_noise(gan))["layers"][-1]["a"])
+    gan.nnbp_d(discriminator, discriminator["layers"][-1]["z"], np.ones((60, 1)))
+    gan.nnbp_g(generator, discriminator)
+    for mine, octaves in zip(ours, theirs, strict=True):
+        gan.nnapplygrade(mine, 0.01)
+        assert mine.get("t") == octaves.get("t")
+        for layer, x in zip(mine["layers"][1:], octaves["layers"][1:], strict=True):
+            for k in gan.LAYER_STATE:
+                # Adam divides by sqrt(w_v), which makes more of rounding in small derivatives
+                np.testing.assert_allclose(x[k], layer[k], rtol=1e-9, atol=1e-12, err_msg=k)
+
+    flags = ["--resume", "workspace.mat", "--epoch", 4, "--images-num", 600]
+    end = run_script(gan.__name__, *flags, cwd=folder)
+    assert (end.returncode, end.stderr) == (0, "")
+    assert end.stdout.endswith("save_sample:./pics/epoch_4_t_10.png\n")
+
+
+def test_octaves_own_format_is_refused(golden_run, folder):
+    """Octave's save without -v7 writes text."""
+    octave("e = 3; save('text.mat', 'e')", folder)
+    end = run_script(golden_run.gan.__name__, "--resume", "text.mat", cwd=folder)
+    assert end.returncode == 2 and end.stderr.count("\n") == 1 and "text.mat" in end.stderr
