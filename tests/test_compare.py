@@ -113,6 +113,8 @@ def test_equal(case):
     assert status == 0
     assert out.splitlines()[-1].startswith("equal to rounding: ")
     assert out.count(": never\n") == 2
+    table = re.findall(r"(\d+): (\S+)", out.split("up to step\n")[1].splitlines()[0])
+    assert [x for x, _ in table] == ["1", "4"] and all(float(x) < 1e-15 for _, x in table)
     saved = loadmat(checkpoint)
     for e, k in (1, 1), (2, 3):
         c, d = (f"{saved[x][k, 0]:f}" for x in ("c_loss", "d_loss"))
