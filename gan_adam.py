@@ -80,9 +80,12 @@ def main(opt):
     ones = np.ones((batch_size, 1), opt.precision)
     labels = np.concatenate([0 * ones, ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
-    make_folder(opt)
     if opt.e >= epoch:
         fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
+    if opt.checkpoint:
+        write_whole(opt.checkpoint)
+    os.makedirs(opt.pics, exist_ok=True)
+    write_whole(f"{opt.pics}/epoch_0_t_0.png")
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
@@ -125,7 +128,8 @@ def main(opt):
 
 def sigmoid(x):
     """The sigmoid activation, elementwise."""
-    output = np.exp(-x)
+    output = -x
+    np.exp(output, out=output)
     output += 1
     return np.divide(1, output, out=output)
 
@@ -225,7 +229,8 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T)
+        layers[i]["d"] *= delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1 if derivatives else 1):
         d = layers[i]["d"]
@@ -248,14 +253,16 @@ def nnbp_g(g_net, d_net):
     # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
     # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
     # d's second layer, times its w, times (a .* (1-a))
-    layers[n]["d"] = mtimes(d_net["layers"][1]["d"], d_net["layers"][1]["w"].T) * (a * (1 - a))
+    layers[n]["d"] = mtimes(d_net["layers"][1]["d"], d_net["layers"][1]["w"].T)
+    layers[n]["d"] *= a * (1 - a)
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T)
+        layers[i]["d"] *= delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
@@ -275,14 +282,15 @@ def nnapplygrade(nn, learning_rate):
     beta1 = nn["beta1"]
     beta2 = nn["beta2"]
     lr = learning_rate * math.sqrt(1 - beta2 ** nn["t"]) / (1 - beta1 ** nn["t"])
+    scratch = np.empty((2, BLOCK), nn["layers"][1]["w"].dtype)
     for layer in nn["layers"][1:]:
         # the next lines, once for w and once for b, are Adam; in place, in the original's order
         for p in "w", "b":
-            for w, w_m, w_v, dw in blocks(
-                layer[p], layer[f"{p}_m"], layer[f"{p}_v"], layer[f"d{p}"]
-            ):
+            names = p, f"{p}_m", f"{p}_v", f"d{p}"
+            for w, w_m, w_v, dw in blocks(*(layer[name] for name in names)):
+                term, step = scratch[:, : w.size]
                 # MATLAB: w_m = beta1 * w_m + (1-beta1) * dw
-                term = (1 - beta1) * dw
+                np.multiply(1 - beta1, dw, out=term)
                 w_m *= beta1
                 w_m += term
                 # MATLAB: w_v = beta2 * w_v + (1-beta2) * (dw.*dw)
@@ -291,10 +299,11 @@ def nnapplygrade(nn, learning_rate):
                 w_v *= beta2
                 w_v += term
                 # MATLAB: w = w - lr * w_m ./ (sqrt(w_v) + epsilon)
+                np.multiply(lr, w_m, out=step)
                 np.sqrt(w_v, out=term)
                 term += nn["epsilon"]
-                np.divide(lr * w_m, term, out=term)
-                w -= term
+                step /= term
+                w -= step
     return nn
 
 
@@ -432,17 +441,6 @@ def load_train_x(file, images_num):
     # MATLAB: reshape, permute, reshape: from pixels row by row to pixels column by column
     train_x = train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)
     return np.ascontiguousarray(train_x).reshape(-1, 784)
-
-
-def make_folder(opt):
-    """Make the folder for the pictures, and see that it and the checkpoint can be written."""
-    if opt.checkpoint:
-        write_whole(opt.checkpoint)
-    try:
-        os.makedirs(opt.pics, exist_ok=True)
-    except OSError as error:
-        fail(f"--pics {opt.pics}: cannot be made ({error.strerror})")
-    write_whole(f"{opt.pics}/epoch_0_t_0.png")
 
 
 def write_whole(path, data=None):

@@ -80,9 +80,12 @@ def main(opt):
     ones = np.ones((batch_size, 1), opt.precision)
     labels = np.concatenate([0 * ones, ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
-    make_folder(opt)
     if opt.e >= epoch:
         fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
+    if opt.checkpoint:
+        write_whole(opt.checkpoint)
+    os.makedirs(opt.pics, exist_ok=True)
+    write_whole(f"{opt.pics}/epoch_0_t_0.png")
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
@@ -125,7 +128,8 @@ def main(opt):
 
 def sigmoid(x):
     """The sigmoid activation, elementwise."""
-    output = np.exp(-x)
+    output = -x
+    np.exp(output, out=output)
     output += 1
     return np.divide(1, output, out=output)
 
@@ -218,7 +222,8 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T)
+        layers[i]["d"] *= delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1 if derivatives else 1):
         d = layers[i]["d"]
@@ -241,14 +246,16 @@ def nnbp_g(g_net, d_net):
     # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
     # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
     # d's second layer, times its w, times (a .* (1-a))
-    layers[n]["d"] = mtimes(d_net["layers"][1]["d"], d_net["layers"][1]["w"].T) * (a * (1 - a))
+    layers[n]["d"] = mtimes(d_net["layers"][1]["d"], d_net["layers"][1]["w"].T)
+    layers[n]["d"] *= a * (1 - a)
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T)
+        layers[i]["d"] *= delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
@@ -263,12 +270,13 @@ def nnbp_g(g_net, d_net):
 # Apply the gradients
 def nnapplygrade(nn, learning_rate):
     """Update each layer's w and b from its dw and db, by one step of gradient descent."""
+    scratch = np.empty(BLOCK, nn["layers"][1]["w"].dtype)
     for layer in nn["layers"][1:]:
         # in place, in the original's order; once for w and once for b
         for p in "w", "b":
             for w, dw in blocks(layer[p], layer[f"d{p}"]):
                 # MATLAB: w = w - learning_rate * dw
-                w -= learning_rate * dw
+                w -= np.multiply(learning_rate, dw, out=scratch[: w.size])
     return nn
 
 
@@ -406,17 +414,6 @@ def load_train_x(file, images_num):
     # MATLAB: reshape, permute, reshape: from pixels row by row to pixels column by column
     train_x = train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)
     return np.ascontiguousarray(train_x).reshape(-1, 784)
-
-
-def make_folder(opt):
-    """Make the folder for the pictures, and see that it and the checkpoint can be written."""
-    if opt.checkpoint:
-        write_whole(opt.checkpoint)
-    try:
-        os.makedirs(opt.pics, exist_ok=True)
-    except OSError as error:
-        fail(f"--pics {opt.pics}: cannot be made ({error.strerror})")
-    write_whole(f"{opt.pics}/epoch_0_t_0.png")
 
 
 def write_whole(path, data=None):
