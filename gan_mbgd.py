@@ -56,7 +56,7 @@ STORED = (
     "precision",
     "gradient",
 )  # settings too
-BLOCK = 65536  # elements updated at a time: few enough for the processor's cache
+BLOCK = 131072  # elements updated at a time: few enough for the processor's cache
 # --------------------------------------------------------------------------------------------------
 
 
