@@ -74,9 +74,7 @@ def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(gold
     gan = golden_run.gan
     source = original(folder)
     if source is None:
-        pytest.skip(
-            "the originals are not here: set GAN_MATLAB_DIR to the folder with the .m files"
-        )
+        pytest.skip(HOW)
     with open(os.path.join(source, f"{gan.__name__}.m"), encoding="utf-8") as f:
         text = f.read()
     functions = text[text.index("function") :]
