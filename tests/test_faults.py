@@ -237,7 +237,9 @@ def test_killed_at_any_moment(name, small_data, tmp_path):
 def test_ctrl_c(name, small_data, tmp_path):
     """One line with the epoch reached and how to go on; status 130."""
     flags = tiny(small_data, "--epoch", 1000, "--checkpoint", "run.mat")
-    process = start(name, flags, tmp_path)
+    # a shell's background jobs ignore SIGINT, and so would what they start
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    process = start(name, flags, tmp_path, **heed)
     for _ in range(3):
         process.stdout.readline()  # the third line is the second epoch's: one is saved
     process.send_signal(signal.SIGINT)
