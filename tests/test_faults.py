@@ -298,7 +298,7 @@ def test_divergence(gan, small_data, capsys, tmp_path):
     status, said = ended(gan, tiny(small_data, *flags), capsys)
     assert status == 0
     lines = said.out.splitlines()
-    word = {"gan_adam": "NaN", "gan_mbgd": "Inf"}[gan.__name__]  # as Octave prints, see below
+    word = {"gan_adam": "NaN", "gan_mbgd": "Inf"}[gan.__name__]  # as the original printed in Octave
     assert len(lines) == 4 and lines[2] == f'c_loss:"{word}",d_loss:"{word}"'
     assert said.err.count("\n") == 1 and "the loss is Inf" in said.err  # Inf comes first
 
