@@ -46,16 +46,10 @@ SETTINGS = {
     "checkpoint": (None, "FILE", "save the workspace here after every epoch"),
     "resume": (None, "FILE", "go on from such a workspace up to --epoch"),
 }
-NET_STATE = ()  # what a checkpoint keeps of a network, beside its architecture ...
-LAYER_STATE = ("w", "b")  # ... and of its layers; its settings:
-STORED = (
-    "batch_size",
-    "images_num",
-    "learning_rate",
-    "seed",
-    "precision",
-    "gradient",
-)  # settings too
+# what a checkpoint keeps: of the settings, of a network, of its layers
+STORED = ("batch_size", "images_num", "learning_rate", "seed", "precision", "gradient")
+NET_STATE = ()
+LAYER_STATE = ("w", "b")
 BLOCK = 131072  # elements updated at a time: few enough for the processor's cache
 # --------------------------------------------------------------------------------------------------
 
@@ -442,17 +436,19 @@ def progress(opt, e, t, batch_num, c_loss, d_loss):
         opt.lost = True
         say(f"epoch {e}, batch {t}: the loss is {float_f(d_loss)}; as in MATLAB, training goes on")
     opt.clock = opt.clock or (now, step)
-    if not sys.stderr.isatty() or now < opt.shown + 0.3 and t < batch_num:
+    if not sys.stderr.isatty() or step == opt.clock[1] or now < opt.shown + 0.3 and t < batch_num:
         return
     opt.shown = now
-    pace = (now - opt.clock[0]) / max(step - opt.clock[1], 1)  # seconds a step
+    pace = (now - opt.clock[0]) / (step - opt.clock[1])  # seconds a step
     line = f"epoch {e}/{opt.epoch} batch {t}/{batch_num} c_loss {c_loss:.4f} d_loss {d_loss:.4f} "
     line += f"{pace * batch_num:.1f} s/epoch, {pace * (opt.epoch * batch_num - step):.0f} s left"
     print(end=f"\r{line[:79]:79}" if t < batch_num else f"\r{'':79}\r", file=sys.stderr, flush=True)
 
 
 def say(message):
-    """Print one line on standard error."""
+    """Print one line on standard error; on a terminal, in place of the line of progress()."""
+    if sys.stderr.isatty():
+        print(end=f"\r{'':79}\r", file=sys.stderr)
     print(f"{os.path.basename(__file__)}: {message}".replace("\n", " "), file=sys.stderr)
 
 
