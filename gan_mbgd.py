@@ -77,8 +77,8 @@ def main(opt):
     if opt.e >= epoch:
         fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
     if opt.checkpoint:
-        write_whole(opt.checkpoint)
-    os.makedirs(opt.pics, exist_ok=True)
+        write_whole(opt.checkpoint)  # only tries, so that no training is lost
+    os.makedirs(opt.pics, exist_ok=True)  # MATLAB: mkdir('./pics') where it is missing
     write_whole(f"{opt.pics}/epoch_0_t_0.png")
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
@@ -484,7 +484,7 @@ def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
         layers = np.empty((1, len(nn["layers"])), object)
         layers[0] = [{"a": []}, *({k: x[k] for k in LAYER_STATE} for x in nn["layers"][1:])]
         struct = {k: np.array(nn[k], float) for k in ("architecture", "layers_count", *NET_STATE)}
-        workspace[name] = struct | {"layers": layers}  # last, so that no cut file has them
+        workspace[name] = struct | {"layers": layers}  # last: a file cut short lacks them
     mat = io.BytesIO()
     savemat(mat, workspace, do_compression=True)  # which adds checksums
     write_whole(opt.checkpoint, mat.getvalue())
@@ -500,6 +500,8 @@ def resume(opt, generator, discriminator):
     if saved is None:
         return [], []
     try:
+        if not saved["e"] >= 1 or saved["e"] % 1:
+            raise ValueError("e must be a whole number from 1 on")
         opt.e = int(saved["e"])
         for nn, struct in (generator, saved["generator"]), (discriminator, saved["discriminator"]):
             if list(struct["architecture"]) != nn["architecture"]:
@@ -507,6 +509,8 @@ def resume(opt, generator, discriminator):
             if ("t" in struct) != ("t" in nn):
                 raise ValueError("only gan_adam has t, w_m, w_v, b_m, b_v; run the other script")
             nn.update({k: float(struct[k]) for k in NET_STATE})
+            if not 0 <= nn.get("t", 0) < math.inf:
+                raise ValueError("t must be a number from 0 on")
             for layer, x in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
                 for k in LAYER_STATE:
                     layer[k][:] = np.reshape(x[k], layer[k].shape, order="F")
@@ -515,8 +519,10 @@ def resume(opt, generator, discriminator):
             unknown = opt.e * opt.images_num // opt.batch_size
             return [math.nan] * unknown, [math.nan] * unknown
         if not opt.reseed:
-            keys = saved["rng_state"]
-            stream.set_state(("MT19937", keys[:624], int(keys[624])))
+            keys, position = saved["rng_state"][:624], int(saved["rng_state"][624])
+            if not 0 <= position <= 624:  # NumPy would read beyond its words
+                raise ValueError("rng_state has no position in 0..624")
+            stream.set_state(("MT19937", keys, position))
         return np.ravel(saved["c_loss"]).tolist(), np.ravel(saved["d_loss"]).tolist()
     except (LookupError, TypeError, ValueError) as error:
         fail(f"--resume {opt.resume}: is no workspace of {os.path.basename(__file__)}: {error}")

@@ -213,7 +213,12 @@ def test_other_foreign_files(gan, tmp_path, capsys):
         "networks swapped": whole
         | {"generator": whole["discriminator"], "discriminator": whole["generator"]},
         "text for e": whole | {"e": "two"},
+        "infinite e": whole | {"e": np.inf},
+        "e before the first epoch": whole | {"e": -3.0},
+        "half an epoch": whole | {"e": 1.5},
         "a broken stream": whole | {"rng_state": np.arange(10)},
+        "a stream beyond its end": whole
+        | {"rng_state": np.append(whole["rng_state"][:624], np.uint32(10**6))},
         "a broken setting": whole | {"batch_size": 3.5},
         "NaN for a setting": whole | {"learning_rate": np.nan},
     }
