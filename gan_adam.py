@@ -50,7 +50,6 @@ SETTINGS = {
 STORED = ("batch_size", "images_num", "learning_rate", "seed", "precision", "gradient")
 NET_STATE = ("t", "beta1", "beta2", "epsilon")
 LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")
-BLOCK = 131072  # elements updated at a time: few enough for the processor's cache
 # --------------------------------------------------------------------------------------------------
 
 
@@ -122,10 +121,7 @@ def main(opt):
 
 def sigmoid(x):
     """The sigmoid activation, elementwise."""
-    output = -x
-    np.exp(output, out=output)
-    output += 1
-    return np.divide(1, output, out=output)
+    return 1 / (1 + np.exp(-x))
 
 
 def relu(x):
@@ -195,8 +191,7 @@ def nnff(nn, x):
         input = layers[i - 1]["a"]
         w = layers[i]["w"]
         b = layers[i]["b"]
-        layers[i]["z"] = mtimes(input, w)
-        layers[i]["z"] += b  # MATLAB: repmat(b, size(input, 1), 1)
+        layers[i]["z"] = mtimes(input, w) + b  # MATLAB: repmat(b, size(input, 1), 1)
         if i != nn["layers_count"] - 1:
             layers[i]["a"] = relu(layers[i]["z"])
         else:
@@ -223,15 +218,13 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T)
-        layers[i]["d"] *= delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1 if derivatives else 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
         # dw is the derivative by the layer's weights
-        layers[i]["dw"] = mtimes(a.T, d, out=layers[i].get("dw"))
-        layers[i]["dw"] /= d.shape[0]
+        layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return nn
 
@@ -247,23 +240,22 @@ def nnbp_g(g_net, d_net):
     # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
     # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
     # d's second layer, times its w, times (a .* (1-a))
-    layers[n]["d"] = mtimes(d_net["layers"][1]["d"], d_net["layers"][1]["w"].T)
-    layers[n]["d"] *= a * (1 - a)
+    d = d_net["layers"][1]["d"]
+    w = d_net["layers"][1]["w"]
+    layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T)
-        layers[i]["d"] *= delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
         # dw is the derivative by the layer's weights
-        layers[i]["dw"] = mtimes(a.T, d, out=layers[i].get("dw"))
-        layers[i]["dw"] /= d.shape[0]
+        layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return g_net
 
@@ -276,28 +268,15 @@ def nnapplygrade(nn, learning_rate):
     beta1 = nn["beta1"]
     beta2 = nn["beta2"]
     lr = learning_rate * math.sqrt(1 - beta2 ** nn["t"]) / (1 - beta1 ** nn["t"])
-    scratch = np.empty((2, BLOCK), nn["layers"][1]["w"].dtype)
     for layer in nn["layers"][1:]:
         # the next lines, once for w and once for b, are Adam; in place, in the original's order
         for p in "w", "b":
-            names = p, f"{p}_m", f"{p}_v", f"d{p}"
-            for w, w_m, w_v, dw in blocks(*(layer[name] for name in names)):
-                term, step = scratch[:, : w.size]
-                # MATLAB: w_m = beta1 * w_m + (1-beta1) * dw
-                np.multiply(1 - beta1, dw, out=term)
-                w_m *= beta1
-                w_m += term
-                # MATLAB: w_v = beta2 * w_v + (1-beta2) * (dw.*dw)
-                np.multiply(dw, dw, out=term)
-                term *= 1 - beta2
-                w_v *= beta2
-                w_v += term
-                # MATLAB: w = w - lr * w_m ./ (sqrt(w_v) + epsilon)
-                np.multiply(lr, w_m, out=step)
-                np.sqrt(w_v, out=term)
-                term += nn["epsilon"]
-                step /= term
-                w -= step
+            w, w_m, w_v, dw = (layer[name] for name in (p, f"{p}_m", f"{p}_v", f"d{p}"))
+            w_m *= beta1  # MATLAB: w_m = beta1 * w_m + (1-beta1) * dw
+            w_m += (1 - beta1) * dw
+            w_v *= beta2  # MATLAB: w_v = beta2 * w_v + (1-beta2) * (dw.*dw)
+            w_v += (1 - beta2) * (dw * dw)
+            w -= lr * w_m / (np.sqrt(w_v) + nn["epsilon"])
     return nn
 
 
@@ -321,16 +300,9 @@ def save_images(images, count, path):
 # ------------------------------------------------------------------ functions that MATLAB brings
 
 
-def mtimes(a, b, out=None):
+def mtimes(a, b):
     """MATLAB's a*b of matrices; the result is column-major."""
-    return np.matmul(a, b, order="F") if out is None else np.matmul(a, b, out=out)
-
-
-def blocks(*arrays):
-    """Cut column-major arrays of one size into flat pieces of BLOCK elements."""
-    flat = [x.reshape(-1, order="F") for x in arrays]
-    for k in range(0, flat[0].size, BLOCK):
-        yield [x[k : k + BLOCK] for x in flat]
+    return np.matmul(a, b, order="F")
 
 
 def float_f(x):

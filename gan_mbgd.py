@@ -50,7 +50,6 @@ SETTINGS = {
 STORED = ("batch_size", "images_num", "learning_rate", "seed", "precision", "gradient")
 NET_STATE = ()
 LAYER_STATE = ("w", "b")
-BLOCK = 131072  # elements updated at a time: few enough for the processor's cache
 # --------------------------------------------------------------------------------------------------
 
 
@@ -122,10 +121,7 @@ def main(opt):
 
 def sigmoid(x):
     """The sigmoid activation, elementwise."""
-    output = -x
-    np.exp(output, out=output)
-    output += 1
-    return np.divide(1, output, out=output)
+    return 1 / (1 + np.exp(-x))
 
 
 def relu(x):
@@ -188,8 +184,7 @@ def nnff(nn, x):
         input = layers[i - 1]["a"]
         w = layers[i]["w"]
         b = layers[i]["b"]
-        layers[i]["z"] = mtimes(input, w)
-        layers[i]["z"] += b  # MATLAB: repmat(b, size(input, 1), 1)
+        layers[i]["z"] = mtimes(input, w) + b  # MATLAB: repmat(b, size(input, 1), 1)
         if i != nn["layers_count"] - 1:
             layers[i]["a"] = relu(layers[i]["z"])
         else:
@@ -216,15 +211,13 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T)
-        layers[i]["d"] *= delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1 if derivatives else 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
         # dw is the derivative by the layer's weights
-        layers[i]["dw"] = mtimes(a.T, d, out=layers[i].get("dw"))
-        layers[i]["dw"] /= d.shape[0]
+        layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return nn
 
@@ -240,23 +233,22 @@ def nnbp_g(g_net, d_net):
     # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
     # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
     # d's second layer, times its w, times (a .* (1-a))
-    layers[n]["d"] = mtimes(d_net["layers"][1]["d"], d_net["layers"][1]["w"].T)
-    layers[n]["d"] *= a * (1 - a)
+    d = d_net["layers"][1]["d"]
+    w = d_net["layers"][1]["w"]
+    layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
         # a layer's residual is a derivative by its z: the next layer's residual times w, times
         # the activation's derivative by z
-        layers[i]["d"] = mtimes(d, w.T)
-        layers[i]["d"] *= delta_relu(z)
+        layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     # with the residuals, the final loss's partial derivatives by weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
         # dw is the derivative by the layer's weights
-        layers[i]["dw"] = mtimes(a.T, d, out=layers[i].get("dw"))
-        layers[i]["dw"] /= d.shape[0]
+        layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return g_net
 
@@ -264,13 +256,11 @@ def nnbp_g(g_net, d_net):
 # Apply the gradients
 def nnapplygrade(nn, learning_rate):
     """Update each layer's w and b from its dw and db, by one step of gradient descent."""
-    scratch = np.empty(BLOCK, nn["layers"][1]["w"].dtype)
     for layer in nn["layers"][1:]:
-        # in place, in the original's order; once for w and once for b
-        for p in "w", "b":
-            for w, dw in blocks(layer[p], layer[f"d{p}"]):
-                # MATLAB: w = w - learning_rate * dw
-                w -= np.multiply(learning_rate, dw, out=scratch[: w.size])
+        dw = layer["dw"]
+        db = layer["db"]
+        layer["w"] -= learning_rate * dw
+        layer["b"] -= learning_rate * db
     return nn
 
 
@@ -294,16 +284,9 @@ def save_images(images, count, path):
 # ------------------------------------------------------------------ functions that MATLAB brings
 
 
-def mtimes(a, b, out=None):
+def mtimes(a, b):
     """MATLAB's a*b of matrices; the result is column-major."""
-    return np.matmul(a, b, order="F") if out is None else np.matmul(a, b, out=out)
-
-
-def blocks(*arrays):
-    """Cut column-major arrays of one size into flat pieces of BLOCK elements."""
-    flat = [x.reshape(-1, order="F") for x in arrays]
-    for k in range(0, flat[0].size, BLOCK):
-        yield [x[k : k + BLOCK] for x in flat]
+    return np.matmul(a, b, order="F")
 
 
 def float_f(x):

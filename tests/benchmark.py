@@ -10,7 +10,8 @@ alike. The scripts run their own main(), unchanged: a step lasts from one call o
 next. The floor is a step's eleven large matrix products and nothing else, into arrays that
 exist already, column- or row-major, whichever is faster; it is measured right after each burst,
 in the same process. PyTorch, JAX and Octave, where they are installed, do the same work with as
-many threads; Octave runs the original scripts in the folder that GAN_MATLAB_DIR names.
+many threads; Octave runs the original scripts in the folder that GAN_MATLAB_DIR names, in bursts
+of an eighth of the steps, since with a slow BLAS it would take most of the time.
 """
 
 import argparse
@@ -359,6 +360,7 @@ def start(contestant, steps, threads, folder, data):
     kind, script, precision, batch = contestant
     steps = max(3, steps * 60 // batch)
     if kind == "octave":
+        steps = max(3, steps // 8)
         path = os.path.join(folder, f"{script}.m")
         original = os.path.join(os.environ["GAN_MATLAB_DIR"], f"{script}.m")
         with open(original, encoding="latin-1") as f, open(path, "w", encoding="latin-1") as g:

@@ -154,9 +154,8 @@ def test_derivatives_of_the_fixed_network_are_left_out(gan):
     np.testing.assert_array_equal(d["layers"][1]["d"], kept)
 
 
-def test_update_is_the_originals_to_the_bit(gan, monkeypatch):
-    """Several updates in pieces of 4 elements against the original's lines, on whole arrays."""
-    monkeypatch.setattr(gan, "BLOCK", 4)
+def test_update_is_the_originals_to_the_bit(gan):
+    """Several updates, in place, against the original's lines, which make new arrays."""
     _, nn = networks(gan)
     state = [{k: x[k].copy() for k in gan.LAYER_STATE} for x in nn["layers"][1:]]
     for t in range(1, 6):
