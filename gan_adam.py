@@ -70,6 +70,7 @@ def main(opt):
     batch_num = math.ceil(images_num / batch_size)
     learning_rate = opt.learning_rate
     delta = {"matlab": delta_sigmoid_cross_entropy, "exact": delta_exact}[opt.gradient]
+    # MATLAB: makes these three anew in each step
     ones = np.ones((batch_size, 1), opt.precision)
     labels = np.concatenate([0 * ones, ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
@@ -78,7 +79,7 @@ def main(opt):
     if opt.checkpoint:
         write_whole(opt.checkpoint)  # only tries, so that no training is lost
     os.makedirs(opt.pics, exist_ok=True)  # MATLAB: mkdir('./pics') where it is missing
-    write_whole(f"{opt.pics}/epoch_0_t_0.png")
+    write_whole(f"{opt.pics}/epoch_0_t_0.png")  # only tries
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
@@ -131,7 +132,7 @@ def relu(x):
 
 def delta_relu(x):
     """relu's derivative by x, elementwise: 1 where x > 0, else 0."""
-    return (x > 0).astype(x.dtype)
+    return (x > 0).astype(x.dtype)  # MATLAB: max(x, 0), then 1 where that is above 0
 
 
 def sigmoid_cross_entropy(logits, labels):
@@ -154,7 +155,7 @@ def delta_sigmoid_cross_entropy(logits, labels):
     temp2 = logits.copy()  # MATLAB: assigning copies
     temp2[temp2 > 0] = -1
     temp2[temp2 < 0] = 1  # MATLAB: makes the -1 just set a 1 too: a bug, kept
-    temp3 = np.exp(-np.abs(logits))
+    temp3 = np.exp(-np.abs(logits))  # MATLAB: written out twice in the next line
     return temp1 - labels + temp3 / (1 + temp3) * temp2
 
 
@@ -276,6 +277,7 @@ def nnapplygrade(nn, learning_rate):
             w_m += (1 - beta1) * dw
             w_v *= beta2  # MATLAB: w_v = beta2 * w_v + (1-beta2) * (dw.*dw)
             w_v += (1 - beta2) * (dw * dw)
+            # MATLAB: w = w - lr * w_m ./ (sqrt(w_v) + epsilon)
             w -= lr * w_m / (np.sqrt(w_v) + nn["epsilon"])
     return nn
 
@@ -510,9 +512,11 @@ def resume(opt, generator, discriminator):
             nn.update({k: float(struct[k]) for k in NET_STATE})
             if not 0 <= nn.get("t", 0) < math.inf:
                 raise ValueError("t must be a number from 0 on")
+            if not all(0 <= nn.get(k, 0) < 1 for k in ("beta1", "beta2")):
+                raise ValueError("beta1 and beta2 must be at least 0 and below 1")
             for layer, x in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
                 for k in LAYER_STATE:
-                    layer[k][:] = np.reshape(x[k], layer[k].shape, order="F")
+                    np.copyto(layer[k], np.reshape(x[k], layer[k].shape, order="F"))
         rng(opt.seed)
         if "rng_state" not in saved:
             unknown = opt.e * opt.images_num // opt.batch_size
@@ -567,6 +571,8 @@ def options(argv=None):
             fail(f"--{name} must be {' or '.join(words)}, not {getattr(opt, name)}")
     if opt.images_num % opt.batch_size:  # MATLAB: stops with an index error in the last batch
         fail(f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}")
+    if opt.checkpoint and os.path.realpath(opt.checkpoint) == os.path.realpath(opt.data):
+        fail(f"--checkpoint {opt.checkpoint}: would overwrite the --data file")
     return opt
 
 
@@ -583,6 +589,8 @@ def run():
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except MemoryError:
+        fail("the memory is too small for this --batch-size or --images-num")
     except OSError as error:
         fail(f"{error.filename or 'output'}: {error.strerror}")
 

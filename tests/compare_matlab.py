@@ -362,9 +362,7 @@ def compare_logs(first, second):
         print(f"{e + 1:5}  {a[e, 0]:12f} {b[e, 0]:12f}  {a[e, 1]:12f} {b[e, 1]:12f}")
     if len(a) != len(b):
         print(f"only {n} epochs are in both: {first} has {len(a)}, {second} has {len(b)}")
-    step = first_above(
-        difference.max(axis=1), 1.5e-6
-    )  # the last digit printed may round either way
+    step = first_above(difference.max(axis=1), 1.5e-6)  # the last digit may round either way
     if not step:
         print("equal to rounding")
         return 0

@@ -198,6 +198,13 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
         assert end.stderr.count("\n") == 1 and "w_m" in end.stderr and file in end.stderr
 
 
+def with_layer(network, **values):
+    """A copy of the struct `network` with other values in the first layer that has weights."""
+    layers = np.empty((1, 3), object)
+    layers[0] = [network["layers"][0], network["layers"][1] | values, network["layers"][2]]
+    return network | {"layers": layers}
+
+
 def test_other_foreign_files(gan, tmp_path, capsys):
     """Each lacks something, or has another form: one line, status 2, no traceback."""
     file = small_run(gan, tmp_path)
@@ -219,9 +226,15 @@ def test_other_foreign_files(gan, tmp_path, capsys):
         "a broken stream": whole | {"rng_state": np.arange(10)},
         "a stream beyond its end": whole
         | {"rng_state": np.append(whole["rng_state"][:624], np.uint32(10**6))},
+        "a weight that is no real number": whole
+        | {"generator": with_layer(whole["generator"], w=1j * np.ones((100, 512)))},
+        "a text for a weight": whole | {"generator": with_layer(whole["generator"], w="text")},
         "a broken setting": whole | {"batch_size": 3.5},
         "NaN for a setting": whole | {"learning_rate": np.nan},
     }
+    if gan.__name__ == "gan_adam":
+        for k, value in ("t", -1.0), ("t", np.nan), ("beta1", 1.0), ("beta2", 1.5):
+            foreign[f"{k} {value}"] = whole | {"generator": whole["generator"] | {k: value}}
     for what, variables in foreign.items():
         bad = str(tmp_path / "bad.mat")
         savemat(bad, variables)

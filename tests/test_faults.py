@@ -106,6 +106,38 @@ def test_places_that_cannot_be_written(gan, small_data, capsys, tmp_path):
         assert end.stderr.count("\n") == 1 and str(bad) in end.stderr
 
 
+def test_data_are_not_overwritten(gan, small_data, capsys, tmp_path):
+    """A --checkpoint that is the --data file, by another name or through a link."""
+    with open(small_data, "rb") as f:
+        before = f.read()
+    link = tmp_path / "link.mat"
+    names = [small_data, os.path.join(os.path.dirname(small_data), ".", "small.mat")]
+    if os.name == "posix":
+        link.symlink_to(small_data)
+        names.append(str(link))
+    for name in names:
+        flags = ["--data", small_data, "--images-num", 160, "--batch-size", 16, "--epoch", 1]
+        assert_refused(gan, [*flags, "--checkpoint", name], [name, "--data"], capsys, tmp_path)
+    with open(small_data, "rb") as f:
+        assert f.read() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works in Linux only")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_out_of_memory(name, tmp_path):
+    """All images in one batch take gigabytes; one thread, since each takes memory of its own."""
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))
+
+    flags = ["--batch-size", 60000, "--epoch", 1]
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    end = run_script(name, *flags, cwd=tmp_path, env=env, preexec_fn=limit)
+    assert end.returncode == 2 and end.stdout == ""
+    assert end.stderr.count("\n") == 1 and "memory" in end.stderr
+
+
 def damaged_copies(content, count, seed):
     """`count` copies of the bytes: cut short, with flipped bytes, or with zeros in a stretch."""
     chance = random.Random(seed)
