@@ -34,6 +34,7 @@ need_whole(seed, 0, 2^32 - 1, 'seed');
 need_whole(epoch, 1, Inf, 'epoch');
 need_whole(images_num, 1, 60000, 'images_num');
 script = full_path(script);
+name_of_out = out;
 out = full_path(out);
 if exist(fileparts(out), 'dir') ~= 7
     error('record_run:out', 'no folder for the output: %s', out);
@@ -91,7 +92,7 @@ record.generator = without_passing(RECORD_RUN.generator);
 record.discriminator = without_passing(RECORD_RUN.discriminator);
 clear global RECORD_RUN
 save(out, '-struct', 'record', '-v7');
-fprintf('record:%s\n', out);
+fprintf('record:%s\n', name_of_out);
 end
 
 
