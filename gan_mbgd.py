@@ -19,6 +19,7 @@ Arrays are column-major, as in MATLAB. Run: python gan_mbgd.py [--help]
 """
 
 import argparse
+import functools
 import io
 import math
 import os
@@ -332,49 +333,69 @@ def normrnd(mu, sigma, m, n):
     return randn(m, n) * sigma + mu
 
 
-# The ziggurat: x[i], the edges of 256 strips of one area under f(x) = exp(-x^2/2), and f(x[i])
-R, AREA = 3.654152885361009, 0.004928673233974657
-EDGES = np.array([0.0] * 255 + [R, AREA / math.exp(-R * R / 2)])
-for i in range(255, 1, -1):
-    EDGES[i - 1] = math.sqrt(-2 * math.log(AREA / EDGES[i] + math.exp(-(EDGES[i] ** 2) / 2)))
-HEIGHTS = np.exp(-EDGES * EDGES / 2)
+@functools.cache
+def randn_edges():
+    """The edges of the ziggurat's strips, (257,): see data/randn_edges.txt; fails without it."""
+    file = os.path.join(HERE, "data", "randn_edges.txt")
+    try:
+        with open(file, encoding="ascii") as f:
+            edges = np.array([float(line) for line in f if not line.startswith("%")])
+    except (OSError, ValueError):
+        edges = np.empty(0)
+    if edges.shape != (257,) or not (np.diff(edges) > 0).all():
+        fail(f"{file}: lacks the 257 edges that randn needs; take the file from the repository")
+    return edges
 
 
 def randn(m, n):
-    """Standard normal numbers, (m, n), from the ziggurat of Marsaglia and Tsang.
+    """Standard normal numbers, (m, n), from MATLAB's ziggurat.
 
-    J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers, and so does each
-    uniform number that one trial in 80 asks for. All pairs are read ahead as if each were a
-    trial, those few are mended in order, and the stream is set back behind the last pair used.
+    Marsaglia and Tsang, J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers,
+    which say strip and place; 98 in 100 give a value at once. The others ask for further pairs.
     """
+    edges = randn_edges()
+    heights = np.exp(-edges * edges / 2)
+    R = edges[255]
+    count = m * n
     state = stream.get_state()
-    ahead = m * n + m * n // 16 + 128  # pairs; a value takes 1.02
-    u0, u1 = stream.randint(0, 2**32, (ahead, 2), dtype=np.uint32).T
-    i = (u1 >> 24).astype(np.intp) + 1  # the strip
-    x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * EDGES[i]
+    pairs = count + count // 16 + 128  # more than enough: a value takes 1.02
+    u0, u1 = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32).T
+    strip = (u1 >> 24).astype(np.intp) + 1
+    x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[strip]
     u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # the pair, were it a rand
-    value = np.abs(x) <= EDGES[i - 1]  # pairs that give a value: mostly those inside the strip
-    ends, end = {}, 0  # where the mended trials end: behind the pairs that they spent
-    for p in np.flatnonzero(~value[:-64]):
-        if p < end:
-            continue
-        end = p + 1
-        if i[p] < 256:  # the wedge between strip and curve
-            low, high = HEIGHTS[i[p]], HEIGHTS[i[p] - 1]
-            value[p] = low + u[end] * (high - low) < math.exp(-x[p] * x[p] / 2)
-            end += 1
+    plain = np.abs(x) <= edges[strip - 1]
+    values = np.empty(count)
+    filled = 0
+    p = 0  # the next pair
+    for q in (*np.flatnonzero(~plain).tolist(), pairs):
+        if q < p:
+            continue  # spent by the trial before
+        # the plain trials up to q
+        k = min(q - p, count - filled)
+        values[filled : filled + k] = x[p : p + k]
+        filled += k
+        p += k
+        if filled == count:
+            break
+        if strip[q] < 256:  # the wedge between strip and curve
+            low, high = heights[strip[q]], heights[strip[q] - 1]
+            value = x[q]
+            accepted = low + u[q + 1] * (high - low) < math.exp(-value * value / 2)
+            p = q + 2
         else:  # the tail beyond R
             a = b = 0.0
+            p = q + 1
             while not -2 * b > a * a:
-                a, b = math.log(u[end]) / R, math.log(u[end + 1])
-                end += 2
-            value[p], x[p] = True, a - R if x[p] < 0 else R - a
-        value[p + 1 : end] = False
-        ends[p] = end
-    found = np.flatnonzero(value[:-64])[: m * n]
+                a, b = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])
+                p += 2
+            value = a - R if x[q] < 0 else R - a
+            accepted = True
+        if accepted:
+            values[filled] = value
+            filled += 1
     stream.set_state(state)
-    stream.bytes(8 * int(ends.get(found[-1], found[-1] + 1)))
-    return x[found].reshape(m, n, order="F")
+    stream.bytes(8 * p)  # sets the stream behind the last pair used
+    return values.reshape(m, n, order="F")
 
 
 # ------------------------------------------------------------------------ not in the original

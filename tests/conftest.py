@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path[:0] = [ROOT, TESTS]
 SCRIPTS = ["gan_adam", "gan_mbgd"]
+OCTAVE = pytest.mark.skipif(not shutil.which("octave"), reason="GNU Octave is not installed")
 
 
 @pytest.fixture(params=SCRIPTS)
@@ -53,3 +55,10 @@ def run_script(name, *flags, cwd, **more):
     """Run a script as a program in the folder `cwd`; the finished process, with its output."""
     command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=170, **more)
+
+
+def octave(code, folder):
+    """Run Octave code in `folder`; stops the test with Octave's words when that fails."""
+    command = ["octave", "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
+    end = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert end.returncode == 0, end.stderr

@@ -2,25 +2,15 @@
 
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
-from conftest import TESTS, run_script
+from conftest import OCTAVE, TESTS, octave, run_script
 from matlab_original import HOW, original
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("octave") is None, reason="GNU Octave is not installed"
-)
-
-
-def octave(code, folder):
-    """Run Octave code in `folder`; stops the test with Octave's words when that fails."""
-    command = ["octave", "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
-    end = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    assert end.returncode == 0, end.stderr
+pytestmark = OCTAVE
 
 
 def last_noise(gan):
@@ -72,7 +62,7 @@ save('-v7', 'images.mat', 'images_fake');
 def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(golden_run, folder):
     """nnff, nnbp_d, nnbp_g, nnapplygrade of the original on run.mat; then back again."""
     gan = golden_run.gan
-    source = original(folder)
+    source = original()
     if source is None:
         pytest.skip(HOW)
     with open(os.path.join(source, f"{gan.__name__}.m"), encoding="utf-8") as f:

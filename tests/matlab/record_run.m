@@ -20,8 +20,8 @@ function record_run(script, out, seed, epoch, images_num)
 % batch_size x 784), generator and discriminator (as after the last step, without a, z, d, dw, db).
 %
 % In MATLAB the numbers are MATLAB's own. Octave draws other numbers than MATLAB from a seed, so
-% there normrnd, unifrnd and randperm are replaced: they draw what MATLAB draws, from the Mersenne
-% Twister and the ziggurat written out below. The arithmetic is Octave's. imwrite does nothing there.
+% there normrnd, unifrnd and randperm are replaced: they draw what MATLAB draws, to the last bit, by
+% matlab_random.m. The arithmetic is Octave's. imwrite does nothing there.
 %
 % WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2018b or later) has been
 % read with care, but NEVER RUN: no MATLAB was at hand.
@@ -72,7 +72,7 @@ RECORD_RUN.normrnd = @matlab_normrnd;
 RECORD_RUN.unifrnd = @matlab_unifrnd;
 RECORD_RUN.randperm = @matlab_randperm;
 if octave
-    matlab_stream('seed', seed);
+    matlab_random('seed', seed);
 else
     rng(seed, 'twister');
 end
@@ -238,7 +238,7 @@ end
 function x = matlab_normrnd(mu, sigma, m, n)
 % Normal numbers (m x n) with mean mu and standard deviation sigma.
 if exist('OCTAVE_VERSION', 'builtin') ~= 0
-    x = ziggurat(m, n) * sigma + mu;
+    x = matlab_random('randn', m, n) * sigma + mu;
 else
     x = randn(m, n) * sigma + mu;
 end
@@ -248,7 +248,7 @@ end
 function x = matlab_unifrnd(a, b, m, n)
 % Uniform numbers (m x n) in a..b.
 if exist('OCTAVE_VERSION', 'builtin') ~= 0
-    u = reshape(uniform(matlab_stream('take', m * n)), m, n);
+    u = matlab_random('rand', m, n);
 else
     u = rand(m, n);
 end
@@ -258,133 +258,5 @@ end
 
 function kk = matlab_randperm(n)
 % The numbers 1..n in random order (1 x n); for Octave only.
-[~, kk] = sort(uniform(matlab_stream('take', n)));
-end
-
-
-function u = uniform(pairs)
-% Uniform numbers (1 x n) in 0..1 of 53 bits, from pairs (2 x n) of 32-bit words.
-u = (floor(pairs(1, :) / 2^5) * 2^26 + floor(pairs(2, :) / 2^6)) / 2^53;
-end
-
-
-function x = ziggurat(m, n)
-% Standard normal numbers (m x n), by the ziggurat of Marsaglia and Tsang (2000) with 256 strips.
-%
-% A pair of words gives a strip, 1..256, and a place in it. Most places lie under the curve: that
-% is the value. In strip 256 the others stand for the tail; elsewhere the next pair decides.
-r = 3.654152885361009;      % where the tail begins
-v = 0.004928673233974657;   % the area of each strip under exp(-x^2/2)
-edge = zeros(1, 257);       % edge(k + 1) is the right edge of strip k
-edge(257) = v / exp(-r * r / 2);
-edge(256) = r;
-for k = 254:-1:1
-    edge(k + 1) = sqrt(-2 * log(v / edge(k + 2) + exp(-(edge(k + 2)^2) / 2)));
-end
-height = exp(-edge .* edge / 2);
-
-count = m * n;
-pairs = matlab_stream('look', count + ceil(count / 16) + 128);
-strip = floor(pairs(2, :) / 2^24) + 1;
-value = ((floor(pairs(1, :) / 2^3) * 2^24 + mod(pairs(2, :), 2^24)) / 2^52 - 1) .* edge(strip + 1);
-u = uniform(pairs);
-hard = [find(abs(value) > edge(strip)), Inf];  % the pairs that need a closer look
-h = 1;
-x = zeros(m, n);
-filled = 0;
-p = 1;  % the next pair
-while filled < count
-    while hard(h) < p
-        h = h + 1;
-    end
-    k = min(hard(h) - p, count - filled);
-    x(filled+1:filled+k) = value(p:p+k-1);
-    filled = filled + k;
-    p = p + k;
-    if filled == count
-        break
-    end
-    s = strip(p);
-    if s < 256
-        accept = height(s + 1) + u(p + 1) * (height(s) - height(s + 1)) < exp(-value(p)^2 / 2);
-        y = value(p);
-        p = p + 2;
-    else
-        accept = true;
-        negative = value(p) < 0;
-        p = p + 1;
-        a = 0;
-        b = 0;
-        while ~(-2 * b > a * a)
-            a = log(u(p)) / r;
-            b = log(u(p + 1));
-            p = p + 2;
-        end
-        y = r - a;
-        if negative
-            y = a - r;
-        end
-    end
-    if accept
-        filled = filled + 1;
-        x(filled) = y;
-    end
-end
-matlab_stream('take', p - 1);
-end
-
-
-function pairs = matlab_stream(action, n)
-% The 32-bit words of the Mersenne Twister MT19937 in pairs, as doubles (2 x n).
-%
-% matlab_stream('seed', n) starts anew; 'take' gives the next n pairs; 'look' gives them and
-% leaves them in the stream.
-persistent state ahead
-pairs = [];
-if strcmp(action, 'seed')
-    if n == 0
-        n = 5489;  % MATLAB: 0 stands for the generator's own default
-    end
-    state = zeros(624, 1, 'uint32');
-    state(1) = n;
-    for i = 2:624
-        s = uint64(bitxor(state(i-1), bitshift(state(i-1), -30)));
-        s = mod(s * uint64(1812433253), uint64(2^32));
-        state(i) = mod(double(s) + i - 1, 2^32);
-    end
-    ahead = zeros(2, 0);
-    return
-end
-rounds = ceil(max(n - size(ahead, 2), 0) / 312);
-words = zeros(624, rounds, 'uint32');
-for i = 1:rounds
-    state = twist(state);
-    words(:, i) = state;
-end
-words = bitxor(words, bitshift(words, -11));
-words = bitxor(words, bitand(bitshift(words, 7), uint32(2636928640)));
-words = bitxor(words, bitand(bitshift(words, 15), uint32(4022730752)));
-words = bitxor(words, bitshift(words, -18));
-ahead = [ahead, reshape(double(words), 2, [])];
-pairs = ahead(:, 1:n);
-if strcmp(action, 'take')
-    ahead = ahead(:, n+1:end);
-end
-end
-
-
-function state = twist(state)
-% The next 624 words of the generator (uint32 column), before tempering.
-mixed = mix(state(1:623), state(2:624));
-state(1:227) = bitxor(state(398:624), mixed(1:227));
-state(228:454) = bitxor(state(1:227), mixed(228:454));
-state(455:623) = bitxor(state(228:396), mixed(455:623));
-state(624) = bitxor(state(397), mix(state(624), state(1)));
-end
-
-
-function x = mix(high, low)
-% The twist of the top bit of `high` with the other bits of `low`.
-y = bitor(bitand(high, uint32(2^31)), bitand(low, uint32(2^31 - 1)));
-x = bitxor(bitshift(y, -1), bitand(y, uint32(1)) * uint32(2567483615));
+kk = matlab_random('randperm', n);
 end

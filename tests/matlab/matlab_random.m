@@ -1,0 +1,182 @@
+function x = matlab_random(what, varargin)
+% MATLAB_RANDOM  The random numbers of a fresh MATLAB, to the last bit, in GNU Octave.
+%
+%   matlab_random('seed', 0)          as rng(0, 'twister')
+%   matlab_random('state', words)     as s.State = words (625 of uint32), rng(s)
+%   x = matlab_random('rand', m, n)   as rand(m, n); likewise 'randn'
+%   kk = matlab_random('randperm', n)
+%
+% One stream serves all three, the Mersenne Twister MT19937. Each number takes a pair of its 32-bit
+% words, and some normal numbers more. data/randn_edges.txt has what randn needs.
+% Run under GNU Octave 7.3, where its numbers equal those of gan_adam.py, which equal MATLAB's.
+switch what
+    case {'seed', 'state'}
+        stream(what, varargin{1});
+        x = [];
+    case 'rand'
+        x = reshape(uniform(stream('take', varargin{1} * varargin{2})), varargin{:});
+    case 'randn'
+        x = ziggurat(varargin{:});
+    case 'randperm'
+        [~, x] = sort(uniform(stream('take', varargin{1})));
+    otherwise
+        error('matlab_random:usage', 'matlab_random: not known: %s', what);
+end
+end
+
+
+function u = uniform(pairs)
+% Uniform numbers (1 x n) in 0..1 of 53 bits, from pairs (2 x n) of 32-bit words.
+u = (floor(pairs(1, :) / 2^5) * 2^26 + floor(pairs(2, :) / 2^6)) / 2^53;
+end
+
+
+function edge = randn_edges()
+% The 257 edges of the ziggurat's strips, edge(k + 1) the right edge of strip k: 1 x 257.
+persistent known
+if isempty(known)
+    here = fileparts(mfilename('fullpath'));
+    file = fullfile(fileparts(fileparts(here)), 'data', 'randn_edges.txt');
+    fid = fopen(file, 'r');
+    if fid < 0
+        error('matlab_random:edges', 'cannot be read: %s', file);
+    end
+    lines = strsplit(fread(fid, [1, Inf], '*char'), sprintf('\n'));
+    fclose(fid);
+    lines = lines(~strncmp(lines, '%', 1));
+    found = sscanf(sprintf('%s ', lines{:}), '%f')';
+    if numel(found) ~= 257 || any(diff(found) <= 0)
+        error('matlab_random:edges', 'lacks the 257 edges that randn needs: %s', file);
+    end
+    known = found;
+end
+edge = known;
+end
+
+
+function x = ziggurat(m, n)
+% Standard normal numbers (m x n), by the ziggurat of Marsaglia and Tsang (2000) with 256 strips.
+%
+% A pair of words gives a strip, 1..256, and a place in it. Most places lie under the curve: that
+% is the value. In strip 256 the others stand for the tail; elsewhere the next pair decides.
+edge = randn_edges();
+height = exp(-edge .* edge / 2);
+r = edge(256);  % where the tail begins
+
+count = m * n;
+pairs = stream('look', count + ceil(count / 16) + 128);
+strip = floor(pairs(2, :) / 2^24) + 1;
+value = ((floor(pairs(1, :) / 2^3) * 2^24 + mod(pairs(2, :), 2^24)) / 2^52 - 1) .* edge(strip + 1);
+u = uniform(pairs);
+hard = [find(abs(value) > edge(strip)), Inf];  % the pairs that need a closer look
+h = 1;
+x = zeros(m, n);
+filled = 0;
+p = 1;  % the next pair
+while filled < count
+    while hard(h) < p
+        h = h + 1;
+    end
+    k = min(hard(h) - p, count - filled);
+    x(filled+1:filled+k) = value(p:p+k-1);
+    filled = filled + k;
+    p = p + k;
+    if filled == count
+        break
+    end
+    s = strip(p);
+    if s < 256
+        accept = height(s + 1) + u(p + 1) * (height(s) - height(s + 1)) < exp(-value(p)^2 / 2);
+        y = value(p);
+        p = p + 2;
+    else
+        accept = true;
+        negative = value(p) < 0;
+        p = p + 1;
+        a = 0;
+        b = 0;
+        while ~(-2 * b > a * a)
+            a = log(u(p)) * 0.273661237329758;
+            b = log(u(p + 1));
+            p = p + 2;
+        end
+        y = r - a;
+        if negative
+            y = a - r;
+        end
+    end
+    if accept
+        filled = filled + 1;
+        x(filled) = y;
+    end
+end
+stream('take', p - 1);
+end
+
+
+function pairs = stream(action, n)
+% The 32-bit words of the Mersenne Twister MT19937 in pairs, as doubles (2 x n).
+%
+% stream('seed', n) starts anew; stream('state', n) goes on from MATLAB's 625 words n; 'take' gives
+% the next n pairs; 'look' gives them and leaves them in the stream.
+persistent state ahead
+pairs = [];
+if strcmp(action, 'seed')
+    if n == 0
+        n = 5489;  % MATLAB: 0 stands for the generator's own default
+    end
+    state = zeros(624, 1, 'uint32');
+    state(1) = n;
+    for i = 2:624
+        s = uint64(bitxor(state(i-1), bitshift(state(i-1), -30)));
+        s = mod(s * uint64(1812433253), uint64(2^32));
+        state(i) = mod(double(s) + i - 1, 2^32);
+    end
+    ahead = zeros(2, 0);
+    return
+end
+if strcmp(action, 'state')  % 624 words, and how many of them were given out: an even number
+    state = uint32(n(1:624));
+    state = state(:);
+    left = temper(state);
+    ahead = reshape(double(left(double(n(625))+1:end)), 2, []);
+    return
+end
+rounds = ceil(max(n - size(ahead, 2), 0) / 312);
+words = zeros(624, rounds, 'uint32');
+for i = 1:rounds
+    state = twist(state);
+    words(:, i) = state;
+end
+ahead = [ahead, reshape(double(temper(words)), 2, [])];
+pairs = ahead(:, 1:n);
+if strcmp(action, 'take')
+    ahead = ahead(:, n+1:end);
+end
+end
+
+
+function words = temper(words)
+% What the generator gives out for its words (uint32).
+words = bitxor(words, bitshift(words, -11));
+words = bitxor(words, bitand(bitshift(words, 7), uint32(2636928640)));
+words = bitxor(words, bitand(bitshift(words, 15), uint32(4022730752)));
+words = bitxor(words, bitshift(words, -18));
+end
+
+
+function state = twist(state)
+% The next 624 words of the generator (uint32 column), before tempering.
+mixed = mix(state(1:623), state(2:624));
+state(1:227) = bitxor(state(398:624), mixed(1:227));
+state(228:454) = bitxor(state(1:227), mixed(228:454));
+state(455:623) = bitxor(state(228:396), mixed(455:623));
+state(624) = bitxor(state(397), mix(state(624), state(1)));
+end
+
+
+function x = mix(high, low)
+% The twist of the top bit of `high` with the other bits of `low`.
+y = bitor(bitand(high, uint32(2^31)), bitand(low, uint32(2^31 - 1)));
+x = bitxor(bitshift(y, -1), bitand(y, uint32(1)) * uint32(2567483615));
+end
