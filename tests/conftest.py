@@ -13,7 +13,7 @@ import pytest
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
-sys.path[:0] = [ROOT, TESTS]
+sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
 SCRIPTS = ["gan_adam", "gan_mbgd"]
 OCTAVE = pytest.mark.skipif(not shutil.which("octave"), reason="GNU Octave is not installed")
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT, SCRIPTS
 
-BENCHMARK = os.path.join(ROOT, "tests", "benchmark.py")
+BENCHMARK = os.path.join(ROOT, "tests", "tools", "benchmark.py")
 
 
 def run(*flags, **more):

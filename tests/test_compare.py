@@ -448,7 +448,7 @@ def test_octave(script, seed, tmp_path):
     end = record_run(tmp_path, source, "record.mat", seed, 2, 600)
     assert end.returncode == 0 and end.stderr == "", end.stderr
     assert end.stdout.endswith("\nrecord:record.mat\n")
-    command = [sys.executable, os.path.join(TESTS, "compare_matlab.py"), "record.mat"]
+    command = [sys.executable, os.path.join(TESTS, "matlab", "compare_matlab.py"), "record.mat"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert done.stdout.startswith(f"{script}: GNU Octave ")

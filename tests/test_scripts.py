@@ -1,13 +1,11 @@
 """The scripts as a whole: against the golden records, against each other, as programs."""
 
-import ast
 import os
 import re
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, SCRIPTS, TESTS, run_script
+from conftest import SCRIPTS, TESTS, run_script
 from scipy.io import loadmat
 
 # Octave and NumPy round differently. gan_adam multiplies such differences: 1e-16 at first, 3e-14
@@ -23,7 +21,7 @@ def close(a, b, rtol):
 def test_golden_record(golden_run):
     """What Octave computed with the original: every loss, the last pictures, sampled weights."""
     name = golden_run.gan.__name__
-    golden = loadmat(os.path.join(TESTS, f"octave_{name}_seed0_6000x2.mat"))
+    golden = loadmat(os.path.join(TESTS, "matlab", f"octave_{name}_seed0_6000x2.mat"))
     run, rtol = loadmat(golden_run.checkpoint), RTOL[name]
     for k in "c_loss", "d_loss":
         assert run[k].shape == (200, 1)
@@ -39,7 +37,9 @@ def test_golden_record(golden_run):
 
 def test_printed_lines(golden_run):
     """Standard output is the original's two lines an epoch, and nothing else."""
-    golden = loadmat(os.path.join(TESTS, f"octave_{golden_run.gan.__name__}_seed0_6000x2.mat"))
+    golden = loadmat(
+        os.path.join(TESTS, "matlab", f"octave_{golden_run.gan.__name__}_seed0_6000x2.mat")
+    )
     expected = ""
     for e in 1, 2:
         losses = golden["c_loss"][100 * e - 1, 0], golden["d_loss"][100 * e - 1, 0]
@@ -116,84 +116,3 @@ def test_gradient_flag(gan, tmp_path, capsys):
     # with exact, the discriminator learns to tell the two apart sooner
     assert runs[1]["d_loss"][-1] < 0.9 * runs[0]["d_loss"][-1]
     assert [x["gradient"].item() for x in runs] == ["matlab", "exact"]
-
-
-# ------------------------------------------------------------------------- the two as a pair
-
-
-def source(name):
-    with open(os.path.join(ROOT, f"{name}.py"), encoding="utf-8") as f:
-        return f.read()
-
-
-def parts(name):
-    """The script's functions by name, and the text between them, comments included."""
-    text = source(name)
-    lines, functions, rest, end = text.splitlines(), {}, [], 0
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef):
-            start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
-            rest += lines[end:start]
-            functions[node.name] = "\n".join(lines[start : node.end_lineno])
-            end = node.end_lineno
-    return functions, "\n".join(rest + lines[end:])
-
-
-def test_shared_text():
-    """Both scripts have the same functions in the same order; all but two are the same text."""
-    (adam, rest_adam), (mbgd, rest_mbgd) = parts("gan_adam"), parts("gan_mbgd")
-    assert list(adam) == list(mbgd)
-    assert {k for k in adam if adam[k] != mbgd[k]} == {"nnsetup", "nnapplygrade"}
-    # nnsetup: the same but for Adam's fields
-    left = [x for x in adam["nnsetup"].splitlines() if x not in mbgd["nnsetup"].splitlines()]
-    assert len(left) == 7 and all(re.search('[Aa]dam|nn\\["|w_m|MATLAB: 0', x) for x in left)
-    assert not set(mbgd["nnsetup"].splitlines()) - set(adam["nnsetup"].splitlines())
-    # outside the functions: the learning rate, what is state, Adam's comment; and the docstring
-    doc_adam, doc_mbgd = (ast.get_docstring(ast.parse(source(name))) for name in SCRIPTS)
-    other = set(rest_adam.splitlines()) ^ set(rest_mbgd.splitlines())
-    other -= {x.strip('"') for x in (doc_adam + "\n" + doc_mbgd).splitlines()}
-    allowed = (
-        '    "learning_rate": |NET_STATE = |LAYER_STATE = |# Apply the gradients|# https://|"""'
-    )
-    assert not [x for x in other if not re.match(allowed, x)]
-    assert len(set(doc_adam.splitlines()) ^ set(doc_mbgd.splitlines())) == 10
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_imports(name):
-    """Nothing but the standard library, numpy, scipy and PIL."""
-    names = set()
-    for node in ast.walk(ast.parse(source(name))):
-        if isinstance(node, ast.Import):
-            names |= {x.name.split(".")[0] for x in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            names.add(node.module.split(".")[0])
-    assert names - set(sys.stdlib_module_names) == {"numpy", "scipy", "PIL"}
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_requirements_are_the_same_everywhere(name):
-    with open(os.path.join(ROOT, "requirements.txt"), encoding="utf-8") as f:
-        required = f.read().split()
-    header = re.search(r"# dependencies = \[(.*)\]", source(name))[1]
-    assert re.findall(r'"(.*?)"', header) == required and len(required) == 3
-
-
-def test_top_level():
-    """The files and folders that the design names, dot files apart."""
-    tracked = os.popen(f'git -C "{ROOT}" ls-files').read().split()
-    if not tracked:
-        pytest.skip("not a git checkout")
-    top = {path.split("/")[0] for path in tracked}
-    design = {
-        "gan_adam.py",
-        "gan_mbgd.py",
-        "data",
-        "pics",
-        "tests",
-        "requirements.txt",
-        "README.md",
-        "LICENSE",
-    }
-    assert {x for x in top if x[0] != "."} <= design

@@ -1,17 +1,101 @@
-"""ruff has nothing to say, neither on lint nor on format."""
+"""The two scripts as a pair, what they may import, what the repository holds, and ruff."""
 
+import ast
+import os
+import re
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
-
-pytest.importorskip("ruff", reason="ruff is not installed: pip install -r tests/requirements.txt")
+from conftest import ROOT, SCRIPTS
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
 def test_ruff(command):
+    """ruff has nothing to say, neither on lint nor on format."""
+    pytest.importorskip("ruff", reason="it is not installed: pip install -r tests/requirements.txt")
     end = subprocess.run(
         [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
     )
     assert end.returncode == 0, end.stdout + end.stderr
+
+
+# ------------------------------------------------------------------------- the two as a pair
+
+
+def source(name):
+    with open(os.path.join(ROOT, f"{name}.py"), encoding="utf-8") as f:
+        return f.read()
+
+
+def parts(name):
+    """The script's functions by name, and the text between them, comments included."""
+    text = source(name)
+    lines, functions, rest, end = text.splitlines(), {}, [], 0
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef):
+            start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+            rest += lines[end:start]
+            functions[node.name] = "\n".join(lines[start : node.end_lineno])
+            end = node.end_lineno
+    return functions, "\n".join(rest + lines[end:])
+
+
+def test_shared_text():
+    """Both scripts have the same functions in the same order; all but two are the same text."""
+    (adam, rest_adam), (mbgd, rest_mbgd) = parts("gan_adam"), parts("gan_mbgd")
+    assert list(adam) == list(mbgd)
+    assert {k for k in adam if adam[k] != mbgd[k]} == {"nnsetup", "nnapplygrade"}
+    # nnsetup: the same but for Adam's fields
+    left = [x for x in adam["nnsetup"].splitlines() if x not in mbgd["nnsetup"].splitlines()]
+    assert len(left) == 7 and all(re.search('[Aa]dam|nn\\["|w_m|MATLAB: 0', x) for x in left)
+    assert not set(mbgd["nnsetup"].splitlines()) - set(adam["nnsetup"].splitlines())
+    # outside the functions: the learning rate, what is state, Adam's comment; and the docstring
+    doc_adam, doc_mbgd = (ast.get_docstring(ast.parse(source(name))) for name in SCRIPTS)
+    other = set(rest_adam.splitlines()) ^ set(rest_mbgd.splitlines())
+    other -= {x.strip('"') for x in (doc_adam + "\n" + doc_mbgd).splitlines()}
+    allowed = (
+        '    "learning_rate": |NET_STATE = |LAYER_STATE = |# Apply the gradients|# https://|"""'
+    )
+    assert not [x for x in other if not re.match(allowed, x)]
+    assert len(set(doc_adam.splitlines()) ^ set(doc_mbgd.splitlines())) == 10
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_imports(name):
+    """Nothing but the standard library, numpy, scipy and PIL."""
+    names = set()
+    for node in ast.walk(ast.parse(source(name))):
+        if isinstance(node, ast.Import):
+            names |= {x.name.split(".")[0] for x in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            names.add(node.module.split(".")[0])
+    assert names - set(sys.stdlib_module_names) == {"numpy", "scipy", "PIL"}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_requirements_are_the_same_everywhere(name):
+    with open(os.path.join(ROOT, "requirements.txt"), encoding="utf-8") as f:
+        required = f.read().split()
+    header = re.search(r"# dependencies = \[(.*)\]", source(name))[1]
+    assert re.findall(r'"(.*?)"', header) == required and len(required) == 3
+
+
+def test_top_level():
+    """The files and folders that the design names, dot files apart."""
+    tracked = os.popen(f'git -C "{ROOT}" ls-files').read().split()
+    if not tracked:
+        pytest.skip("not a git checkout")
+    top = {path.split("/")[0] for path in tracked}
+    design = {
+        "gan_adam.py",
+        "gan_mbgd.py",
+        "data",
+        "pics",
+        "tests",
+        "requirements.txt",
+        "README.md",
+        "LICENSE",
+    }
+    assert {x for x in top if x[0] != "."} <= design

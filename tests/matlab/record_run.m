@@ -4,7 +4,7 @@ function record_run(script, out, seed, epoch, images_num)
 %   record_run('gan_adam.m', 'record.mat', 0, 2, 6000)
 %
 % script       path of gan_adam.m or gan_mbgd.m; the file itself is not changed
-% out          .mat file to write (format v7), for python tests/compare_matlab.py OUT
+% out          .mat file to write (format v7), for python tests/matlab/compare_matlab.py OUT
 % seed         whole number in 0..2^32-1, as for rng(seed, 'twister')
 % epoch        number of epochs
 % images_num   number of images, a multiple of the script's batch_size

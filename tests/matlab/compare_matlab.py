@@ -1,8 +1,8 @@
 """Compare what MATLAB (or Octave) computed with what gan_adam.py or gan_mbgd.py computes.
 
-    python tests/compare_matlab.py RECORD.mat [--checkpoint RUN.mat] [--plot FILE.png]
-    python tests/compare_matlab.py --pictures DIR1 DIR2
-    python tests/compare_matlab.py --logs FILE1 FILE2
+    python tests/matlab/compare_matlab.py RECORD.mat [--checkpoint RUN.mat] [--plot FILE.png]
+    python tests/matlab/compare_matlab.py --pictures DIR1 DIR2
+    python tests/matlab/compare_matlab.py --logs FILE1 FILE2
 
 RECORD.mat comes from tests/matlab/record_run.m. Without --checkpoint the script is run first, with
 the record's settings. Exit status: 0 equal to rounding, 1 different, 2 bad input.
@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.io import loadmat
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLOSE = 1e-9  # the limit for losses (relative) and for weights
 ENVELOPE = (1e-12, 200, 50)  # gan_adam: the limit so many steps long, then x10 every 50 steps
 WEIGHTS_FACTOR = 1000  # gan_adam: weights may differ by so many times the limit of the last step

@@ -1,7 +1,7 @@
 """Draw the README's two pictures.
 
-    python tests/draw_readme.py bug OUT.png
-    python tests/draw_readme.py grids OUT.png PICTURE.png...
+    python tests/tools/draw_readme.py bug OUT.png
+    python tests/tools/draw_readme.py grids OUT.png PICTURE.png...
 
 `bug`: the original's derivative of the loss by a logit z and the right one, for both labels, from
 gan_adam's own functions. `grids`: the given pictures, 112x112, side by side and twice as large,
@@ -14,7 +14,7 @@ import sys
 import numpy as np
 from PIL import Image, ImageDraw
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 import gan_adam as gan
 
 WIDE, HIGH, EDGE = 380, 300, 40  # of one panel, and its margins, in pixels

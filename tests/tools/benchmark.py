@@ -1,4 +1,4 @@
-"""Measure how fast both scripts train: python tests/benchmark.py > report.md
+"""Measure how fast both scripts train: python tests/tools/benchmark.py > report.md
 
 How to read the report: a time is the median of all rounds, then the fastest and the slowest
 round; a ratio is taken in each round anew, and its median is shown. Where other programs took
@@ -34,7 +34,7 @@ import numpy as np
 import scipy
 from scipy.io import savemat
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = ["gan_adam", "gan_mbgd"]
 IMAGES = 60000
 OCTAVE_IMAGES = 6000  # as doubles all 60000 take 1 GB while they are loaded
