@@ -1,4 +1,4 @@
-"""What the tests share: both scripts as modules, as programs, and one run of each to look at."""
+"""What the tests share: both scripts as modules and as programs, made-up data, one run of each."""
 
 import contextlib
 import importlib
@@ -9,13 +9,16 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy.io import savemat
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
 SCRIPTS = ["gan_adam", "gan_mbgd"]
 OCTAVE = pytest.mark.skipif(not shutil.which("octave"), reason="GNU Octave is not installed")
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX systems")
 
 
 @pytest.fixture(params=SCRIPTS)
@@ -51,10 +54,53 @@ def golden_run(request, tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    """A .mat file with 160 made-up pictures: the path."""
+    file = tmp_path_factory.mktemp("data") / "small.mat"
+    images = np.random.RandomState(1).randint(0, 256, (160, 784)).astype(np.uint8)
+    images[:, :300] = 0
+    savemat(file, {"train_x": images}, do_compression=True)
+    return str(file)
+
+
 def run_script(name, *flags, cwd, **more):
     """Run a script as a program in the folder `cwd`; the finished process, with its output."""
     command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=170, **more)
+
+
+def start(name, flags, cwd, **more):
+    """Start a script as a program, its output in pipes."""
+    command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, **more)
+
+
+def tiny(small_data, *more):
+    """Flags of a run with 10 steps an epoch."""
+    return ["--data", small_data, "--images-num", 160, "--batch-size", 16, *more]
+
+
+def ended(gan, flags, capsys):
+    """Run in this process; the exit status and what was said on standard error."""
+    capsys.readouterr()
+    try:
+        gan.main(gan.options([str(x) for x in flags]))
+        status = 0
+    except SystemExit as end:
+        status = end.code
+    return status, capsys.readouterr()
+
+
+def assert_refused(gan, flags, words, capsys, folder):
+    """Status 2, one line that has all `words`, nothing printed, warned of or written."""
+    before = sorted(os.listdir(folder))
+    status, said = ended(gan, [*flags, "--pics", folder / "pics_of_the_refused"], capsys)
+    assert status == 2, flags
+    assert said.out == "" and said.err.count("\n") == 1, said
+    assert said.err.startswith(gan.__name__) and all(x in said.err for x in words), said.err
+    assert sorted(os.listdir(folder)) == before
 
 
 def octave(code, folder):
