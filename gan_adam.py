@@ -9,49 +9,40 @@ A NumPy port of gan_adam.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at co
 the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
 arithmetic in the same order. It is no framework: another network needs other formulas.
 
-What differs, marked "MATLAB:" at the line: indices count from 0, so layers[0] is the input;
-a network is a dict that is changed in place; what the original computes and never reads is
-left out; files, resuming, single precision and the exact gradient, at the end, are new.
+What differs is marked "MATLAB:" at its line: indices count from 0, so layers[0] is the input;
+a network is a dict, changed in place; what the original computes and never reads is left out.
+Files, resuming, single precision and the exact gradient are new, most of it at the end.
 
 Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual, w and b
-weights and biases, dw and db the loss's derivatives by them, _m and _v Adam's moments.
-Arrays are column-major, as in MATLAB. Run: python gan_adam.py [--help]
+weights and biases, dw and db the loss's derivatives with respect to them, _m and _v Adam's
+moments. Arrays are column-major, as in MATLAB. Run: python gan_adam.py [--help]
 """
 
 import argparse
-import functools
-import io
 import math
 import os
+import re
+import shlex
+import signal
+import subprocess
 import sys
 import time
 import warnings
 
-import numpy as np
-from PIL import Image
-from scipy.io import loadmat, savemat
-
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE, NAME = os.path.split(os.path.abspath(__file__))
+try:
+    import numpy as np
+    from PIL import Image
+    from scipy.io import loadmat, savemat, whosmat
+except KeyboardInterrupt:  # loading them takes a while
+    raise SystemExit(f"{NAME}: stopped before training") from None
 # --------------------------------------------------------------------------------------------------
-# settings: each is a flag, --batch-size for batch_size; default, value, meaning
-SETTINGS = {
-    "epoch": (100, "N", "passes over the images"),
-    "batch_size": (60, "N", "real images a step, and as many fake ones"),
-    "images_num": (60000, "N", "train on the first N images"),
-    "learning_rate": (0.001, "X", "step of an update"),
-    "seed": (0, "N", "MATLAB's rng(N); a fresh MATLAB has 0"),
-    "precision": ("double", "P", "double, or single as MATLAB's single()"),
-    "gradient": ("matlab", "G", "matlab, or exact, without the original's bug"),
-    "data": (os.path.join(HERE, "data", "mnist_uint8.mat"), "FILE", "the MNIST images"),
-    "pics": ("./pics", "DIR", "folder for the pictures, made when missing"),
-    "checkpoint": (None, "FILE", "save the workspace here after every epoch"),
-    "resume": (None, "FILE", "go on from such a workspace up to --epoch"),
-}
-# what a checkpoint keeps: of the settings, of a network, of its layers
-STORED = ("batch_size", "images_num", "learning_rate", "seed", "precision", "gradient")
-NET_STATE = ("t", "beta1", "beta2", "epsilon")
-LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")
+# all that differs from gan_mbgd.py, besides nnsetup and nnapplygrade
+LEARNING_RATE = 0.001
+NET_STATE = ("t", "beta1", "beta2", "epsilon")  # what a checkpoint keeps of a network
+LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")  # and of its layers
 # --------------------------------------------------------------------------------------------------
+SETTINGS = ("batch_size", "images_num", "learning_rate", "seed", "precision", "gradient")
 
 
 @np.errstate(all="ignore")  # MATLAB: Inf and NaN raise no warning
@@ -63,7 +54,7 @@ def main(opt):
     rng(opt.seed)
     generator = nnsetup([100, 512, 784], opt.precision)
     discriminator = nnsetup([784, 512, 1], opt.precision)
-    c_losses, d_losses = resume(opt, generator, discriminator)
+    c_losses, d_losses = resume(opt, generator, discriminator) if opt.resume else ([], [])
     # ----------- start training
     batch_size = opt.batch_size
     epoch = opt.epoch
@@ -71,16 +62,14 @@ def main(opt):
     batch_num = math.ceil(images_num / batch_size)
     learning_rate = opt.learning_rate
     delta = {"matlab": delta_sigmoid_cross_entropy, "exact": delta_exact}[opt.gradient]
-    # MATLAB: makes these three anew in each step
-    ones = np.ones((batch_size, 1), opt.precision)
-    labels = np.concatenate([0 * ones, ones])  # (2B, 1)
+    ones = np.ones((batch_size, 1), opt.precision)  # MATLAB: these three anew in each step
+    labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
     if opt.e >= epoch:
         fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
-    if opt.checkpoint:
-        write_whole(opt.checkpoint)  # only tries, so that no training is lost
-    os.makedirs(opt.pics, exist_ok=True)  # MATLAB: mkdir('./pics') where it is missing
-    write_whole(f"{opt.pics}/epoch_0_t_0.png")  # only tries
+    save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
+    os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
+    begun = time.perf_counter(), len(c_losses)  # when, and how many losses there were
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
@@ -94,13 +83,14 @@ def main(opt):
             discriminator = nnff(discriminator, images_fake)
             logits_fake = discriminator["layers"][-1]["z"]  # (B, 1)
             # MATLAB: computes dw and db of the fixed network too, and never reads them
-            discriminator = nnbp_d(discriminator, logits_fake, ones, delta, False)
+            discriminator = nnbp_d(discriminator, logits_fake, ones, delta, derivatives=False)
             generator = nnbp_g(generator, discriminator)
             generator = nnapplygrade(generator, learning_rate)
             # ----------- update the discriminator, the generator stays fixed
             generator = nnff(generator, noise)
             images_fake = generator["layers"][-1]["a"]  # (B, 784)
-            images[:batch_size], images[batch_size:] = images_fake, images_real  # (2B, 784)
+            images[:batch_size] = images_fake
+            images[batch_size:] = images_real
             discriminator = nnff(discriminator, images)
             logits = discriminator["layers"][-1]["z"]  # (2B, 1)
             discriminator = nnbp_d(discriminator, logits, labels, delta)
@@ -108,12 +98,11 @@ def main(opt):
             # ---------------- print the losses
             c_loss = sigmoid_cross_entropy(logits[:batch_size], ones)
             d_loss = sigmoid_cross_entropy(logits, labels)
-            c_losses.append(c_loss)  # MATLAB: has the losses of the last batch only
+            c_losses.append(c_loss)  # MATLAB: has the losses of an epoch's last batch only
             d_losses.append(d_loss)
-            progress(opt, e, t, batch_num, c_loss, d_loss)
+            progress(begun, epoch, e, batch_num, t, c_losses, d_losses)
             if t == batch_num:
                 print(f'c_loss:"{float_f(c_loss)}",d_loss:"{float_f(d_loss)}"')
-            if t == batch_num:
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
                 save_images(images_fake, [4, 4], path)
                 print(f"save_sample:{path}", flush=True)
@@ -132,25 +121,20 @@ def relu(x):
 
 
 def delta_relu(x):
-    """relu's derivative by x, elementwise: 1 where x > 0, else 0."""
+    """relu's derivative with respect to x, elementwise: 1 where x > 0, else 0."""
     return (x > 0).astype(x.dtype)  # MATLAB: max(x, 0), then 1 where that is above 0
 
 
 def sigmoid_cross_entropy(logits, labels):
-    """Mean cross entropy of sigmoid(`logits`) and `labels`, both (B, 1); a float.
-
-    The logits are not yet activated by sigmoid, as in
-    https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
-    """
+    """Mean cross entropy of labels and logits (B, 1), not yet activated by sigmoid; a float."""
+    # https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
     result = np.fmax(logits, 0) - logits * labels + np.log(1 + np.exp(-np.abs(logits)))
     return float(result.mean())
 
 
 def delta_sigmoid_cross_entropy(logits, labels):
-    """The original's derivative of sigmoid_cross_entropy by the logits, not yet activated.
-
-    All (B, 1). It is sigmoid(z) - y only for z < 0; it is -y at 0 and 2 - sigmoid(z) - y above.
-    """
+    """The original's derivative of sigmoid_cross_entropy with respect to the logits, all (B, 1)."""
+    # it is sigmoid(z) - y for z < 0, as it should be, but -y at 0 and 2 - sigmoid(z) - y above
     temp1 = np.fmax(logits, 0)
     temp1[temp1 > 0] = 1
     temp2 = logits.copy()  # MATLAB: assigning copies
@@ -177,11 +161,14 @@ def nnsetup(architecture, precision="double"):
     # 100*512 and 512*784; the output is the last layer's a (activation)
     nn["layers"] = [{} for _ in architecture]
     for i in range(1, nn["layers_count"]):
-        layer, m, n = nn["layers"][i], architecture[i - 1], architecture[i]
+        m, n = architecture[i - 1], architecture[i]
+        layer = nn["layers"][i]
         layer["w"] = normrnd(0, 0.02, m, n).astype(precision)
         layer["b"] = normrnd(0, 0.02, 1, n).astype(precision)
-        for name in "w_m", "w_v", "b_m", "b_v":
-            layer[name] = np.zeros_like(layer[name[0]])  # MATLAB: 0, widened by the first update
+        layer["w_m"] = np.zeros_like(layer["w"])  # MATLAB: 0, which the first update widens
+        layer["w_v"] = np.zeros_like(layer["w"])
+        layer["b_m"] = np.zeros_like(layer["b"])
+        layer["b_v"] = np.zeros_like(layer["b"])
     return nn
 
 
@@ -201,43 +188,41 @@ def nnff(nn, x):
     return nn
 
 
-# The discriminator's bp: derivatives by each parameter. Another structure (activations and so
-# on) needs another bp, other numbers of weights and biases do not. To update w, b one needs the
-# final loss's partial derivatives by them; the residuals come up on the way there.
 def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
-    """Propagate the loss of logits `y_h` and labels `y` (B, 1) back.
+    """The discriminator's bp: propagates the loss of logits `y_h` and labels `y` (B, 1) back.
 
-    Sets each layer's d (B, outputs) and, if `derivatives`, its dw and db, shaped as w and b.
+    Another structure (activations and so on) needs another bp, other numbers of weights do not. To
+    update w and b one needs the final loss's partial derivatives with respect to them; residuals
+    come up on the way. Sets each layer's d (B, outputs) and, if `derivatives`, its dw and db.
     """
-    # d is the residual: the final loss's partial derivative by a layer's values before the
-    # activation (z), from the chain rule, worked out by hand
-    layers, n = nn["layers"], nn["layers_count"] - 1
+    # d is the residual: the final loss's partial derivative with respect to a layer's values before
+    # the activation (z), from the chain rule, worked out by hand
+    layers = nn["layers"]
+    n = nn["layers_count"] - 1
     # the last layer's residual
     layers[n]["d"] = delta(y_h, y)
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
-        # a layer's residual is a derivative by its z: the next layer's residual times w, times
-        # the activation's derivative by z
+        # with respect to z: the next layer's residual times w, times the activation's derivative
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
-    # with the residuals, the final loss's partial derivatives by weights and biases
-    for i in range(1, n + 1 if derivatives else 1):
+    if not derivatives:
+        return nn
+    # with the residuals, the final loss's partial derivatives with respect to weights and biases
+    for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
-        # dw is the derivative by the layer's weights
+        # dw is the derivative with respect to the layer's weights
         layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return nn
 
 
-# The generator's bp
 def nnbp_g(g_net, d_net):
-    """Propagate the loss on through `g_net`, once nnbp_d has set the d of `d_net`.
-
-    Sets each layer's d (B, outputs) and its dw and db, shaped as w and b.
-    """
-    layers, n = g_net["layers"], g_net["layers_count"] - 1
+    """The generator's bp, once nnbp_d has set the d of `d_net`: sets each layer's d, dw and db."""
+    layers = g_net["layers"]
+    n = g_net["layers_count"] - 1
     a = layers[n]["a"]
     # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
     # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
@@ -249,23 +234,21 @@ def nnbp_g(g_net, d_net):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
-        # a layer's residual is a derivative by its z: the next layer's residual times w, times
-        # the activation's derivative by z
+        # with respect to z: the next layer's residual times w, times the activation's derivative
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
-    # with the residuals, the final loss's partial derivatives by weights and biases
+    # with the residuals, the final loss's partial derivatives with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
-        # dw is the derivative by the layer's weights
+        # dw is the derivative with respect to the layer's weights
         layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return g_net
 
 
-# Apply the gradients; Adam updates the variables, see
-# https://www.tensorflow.org/api_docs/python/tf/train/AdamOptimizer
 def nnapplygrade(nn, learning_rate):
-    """Update each layer's w and b from its dw and db, by one step of Adam."""
+    """Apply the gradients: update each layer's w and b by one step of Adam."""
+    # https://www.tensorflow.org/api_docs/python/tf/train/AdamOptimizer
     nn["t"] = nn["t"] + 1
     beta1 = nn["beta1"]
     beta2 = nn["beta2"]
@@ -284,10 +267,7 @@ def nnapplygrade(nn, learning_rate):
 
 
 def save_images(images, count, path):
-    """Write the first rows of `images` (n, 784), 0..1, as a grid of `count` [row, col].
-
-    For a look at the images_fake that the generator makes.
-    """
+    """Save the first rows of `images` (n, 784), 0..1, as a grid of `count` [row, col]."""
     row, col = count
     I = np.zeros((row * 28, col * 28))
     for i in range(row):
@@ -301,6 +281,8 @@ def save_images(images, count, path):
 
 
 # ------------------------------------------------------------------ functions that MATLAB brings
+
+stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
 
 
 def mtimes(a, b):
@@ -316,13 +298,8 @@ def float_f(x):
 def imwrite(I, path):
     """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
     grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(grey) + (grey - np.floor(grey) >= 0.5)  # MATLAB: uint8 rounds half up
-    png = io.BytesIO()
-    Image.fromarray(grey.astype(np.uint8)).save(png, "png")
-    write_whole(path, png.getvalue())
-
-
-stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
+    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up, 0.49999999999999994 not
+    write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
 
 
 def rng(seed):
@@ -350,263 +327,265 @@ def normrnd(mu, sigma, m, n):
     return randn(m, n) * sigma + mu
 
 
-@functools.cache
-def randn_edges():
-    """The edges of the ziggurat's strips, (257,): see data/randn_edges.txt; fails without it."""
-    file = os.path.join(HERE, "data", "randn_edges.txt")
-    try:
-        with open(file, encoding="ascii") as f:
-            edges = np.array([float(line) for line in f if not line.startswith("%")])
-    except (OSError, ValueError):
-        edges = np.empty(0)
-    if edges.shape != (257,) or not (np.diff(edges) > 0).all():
-        fail(f"{file}: lacks the 257 edges that randn needs; take the file from the repository")
-    return edges
-
-
 def randn(m, n):
     """Standard normal numbers, (m, n), from MATLAB's ziggurat.
 
-    Marsaglia and Tsang, J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers,
-    which say strip and place; 98 in 100 give a value at once. The others ask for further pairs.
+    Marsaglia and Tsang, J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers: a
+    strip and a place in it. Most give a value at once; the others ask for further pairs.
     """
-    edges = randn_edges()
+    with open(f"{HERE}/data/randn_edges.txt", encoding="latin-1") as f:
+        edges = np.array(re.findall(r"^[\d.]+$", f.read(), re.MULTILINE), float)
+    if edges.size != 257:
+        fail(f"{f.name}: has not the 257 edges of strips that randn needs")
     heights = np.exp(-edges * edges / 2)
-    R = edges[255]
-    count = m * n
     state = stream.get_state()
-    pairs = count + count // 16 + 128  # more than enough: a value takes 1.02
+    pairs = m * n + m * n // 16 + 128  # more than enough: a value takes 1.02
     u0, u1 = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32).T
     strip = (u1 >> 24).astype(np.intp) + 1
     x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[strip]
     u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # the pair, were it a rand
     plain = np.abs(x) <= edges[strip - 1]
-    values = np.empty(count)
-    filled = 0
-    p = 0  # the next pair
+    values, missing, p = [], m * n, 0  # p: the next pair
     for q in (*np.flatnonzero(~plain).tolist(), pairs):
         if q < p:
             continue  # spent by the trial before
-        # the plain trials up to q
-        k = min(q - p, count - filled)
-        values[filled : filled + k] = x[p : p + k]
-        filled += k
-        p += k
-        if filled == count:
+        values.append(x[p : min(q, p + missing)])  # the plain trials up to q
+        p += len(values[-1])
+        missing -= len(values[-1])
+        if not missing:
             break
+        p = q + 1
         if strip[q] < 256:  # the wedge between strip and curve
             low, high = heights[strip[q]], heights[strip[q] - 1]
-            value = x[q]
-            accepted = low + u[q + 1] * (high - low) < math.exp(-value * value / 2)
-            p = q + 2
-        else:  # the tail beyond R
-            a = b = 0.0
-            p = q + 1
-            while not -2 * b > a * a:
+            accepted = low + u[p] * (high - low) < math.exp(-x[q] * x[q] / 2)
+            p += 1
+        else:  # the tail beyond the last strip
+            accepted = False
+            while not accepted:
                 a, b = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])
+                accepted = -2 * b > a * a
                 p += 2
-            value = a - R if x[q] < 0 else R - a
-            accepted = True
+            x[q] = math.copysign(edges[255] - a, x[q])
         if accepted:
-            values[filled] = value
-            filled += 1
+            values.append(x[q : q + 1])
+            missing -= 1
     stream.set_state(state)
-    stream.bytes(8 * p)  # sets the stream behind the last pair used
-    return values.reshape(m, n, order="F")
+    stream.bytes(8 * p)  # moves the stream behind the last pair used
+    return np.concatenate(values).reshape(m, n, order="F")
 
 
 # ------------------------------------------------------------------------ not in the original
+
+
+def load_mat(flag, file, names, how):
+    """Those of the variables `names` that the .mat `file` holds, structs as dicts; or fails."""
+    most = {"double": 10**8, "single": 10**8, "uint8": 10**9, "uint32": 625, "char": 1, "struct": 1}
+    try:
+        with open(file, "rb") as f, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if f.read(19) != b"MATLAB 5.0 MAT-file":
+                raise ValueError("no .mat file as MATLAB's save makes with '-v7'")
+            for name, shape, kind in whosmat(f):  # before loading: a file can claim much
+                if name in names and math.prod(shape) > most.get(kind, -1):
+                    raise ValueError(f"{name} is a {kind}, or too large")
+            return loadmat(f, variable_names=names, simplify_cells=True)
+    except Exception as error:  # scipy raises almost anything on a damaged file
+        reason = getattr(error, "strerror", None) or error or type(error).__name__
+        fail(f"{flag} {file}: cannot be read: {reason}; {how}")
 
 
 def load_train_x(file, images_num):
     """The first `images_num` rows of train_x in the .mat `file`: (images_num, 784) uint8."""
     how = "data/make_mnist_mat.py builds it"
     train_x = np.asarray(load_mat("--data", file, ["train_x"], how).get("train_x"))
-    if train_x.dtype != np.uint8 or train_x.ndim != 2 or train_x.shape[1] != 784:
-        fail(f"--data {file}: has no train_x of N x 784 uint8; {how}")
-    if len(train_x) < images_num:
-        fail(f"--data {file}: has only {len(train_x)} rows; lower --images-num {images_num}")
+    if train_x.dtype != np.uint8 or train_x.shape[1:] != (784,) or len(train_x) < images_num:
+        fail(f"--data {file}: has no train_x of N x 784 uint8 for --images-num {images_num}; {how}")
     # MATLAB: double(...)/255 of all images; here of each batch, the same numbers
     # MATLAB: reshape, permute, reshape: from pixels row by row to pixels column by column
     train_x = train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)
     return np.ascontiguousarray(train_x).reshape(-1, 784)
 
 
-def write_whole(path, data=None):
-    """Write the bytes `data` to `path`, whole or not at all; without data only try."""
-    part = f"{path}.part"
+def write_whole(path, write):
+    """Replace the file `path`, whole or not at all, by what write(f) writes to the open file f."""
+    target = os.path.realpath(path)  # a link stays one
+    part = f"{target}.{os.urandom(4).hex()}.part"  # its own: another run may write the same file
     try:
-        if os.path.isdir(path):
-            raise IsADirectoryError(0, "it is a folder")
-        with open(part, "wb") as f:
-            f.write(data or b"")
+        with open(part, "xb") as f:
+            write(f)
             f.flush()
             os.fsync(f.fileno())
-        if data:
-            os.replace(part, path)
+        os.replace(part, target)
     except OSError as error:
-        fail(f"{path}: cannot be written ({error.strerror}); an older one is still whole")
+        fail(f"{path}: cannot be written ({error.strerror})")
     finally:
-        if os.path.isfile(part):
+        if os.path.exists(part):
             os.remove(part)
-
-
-def progress(opt, e, t, batch_num, c_loss, d_loss):
-    """Warn once of a loss that is Inf or NaN; on a terminal, keep one line on how far it is."""
-    now, step = time.monotonic(), (e - 1) * batch_num + t
-    if not math.isfinite(c_loss + d_loss) and not opt.lost:
-        opt.lost = True
-        say(f"epoch {e}, batch {t}: the loss is {float_f(d_loss)}; as in MATLAB, training goes on")
-    opt.clock = opt.clock or (now, step)
-    if not sys.stderr.isatty() or step == opt.clock[1] or now < opt.shown + 0.3 and t < batch_num:
-        return
-    opt.shown = now
-    pace = (now - opt.clock[0]) / (step - opt.clock[1])  # seconds a step
-    line = f"epoch {e}/{opt.epoch} batch {t}/{batch_num} c_loss {c_loss:.4f} d_loss {d_loss:.4f} "
-    line += f"{pace * batch_num:.1f} s/epoch, {pace * (opt.epoch * batch_num - step):.0f} s left"
-    print(end=f"\r{line[:79]:79}" if t < batch_num else f"\r{'':79}\r", file=sys.stderr, flush=True)
-
-
-def say(message):
-    """Print one line on standard error; on a terminal, in place of the line of progress()."""
-    if sys.stderr.isatty():
-        print(end=f"\r{'':79}\r", file=sys.stderr)
-    print(f"{os.path.basename(__file__)}: {message}".replace("\n", " "), file=sys.stderr)
-
-
-def fail(message, status=2):
-    """End the program with `message` as its last word."""
-    say(message)
-    raise SystemExit(status)
-
-
-def load_mat(flag, file, names, how):
-    """Those of the variables `names` that the .mat `file` holds; structs come as dicts."""
-    try:
-        with open(file, "rb") as f, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if f.read(10) in (b"MATLAB 7.3", b"\x89HDF\r\n\x1a\n\0\0"):
-                fail(f"{flag} {file}: is a v7.3 file; save it in MATLAB with '-v7'")
-            return loadmat(f, variable_names=names, simplify_cells=True)
-    except OSError as error:
-        fail(f"{flag} {file}: cannot be read ({error.strerror}); {how}")
-    except Exception:  # scipy raises almost anything on a damaged file
-        fail(f"{flag} {file}: is damaged or no .mat file; {how}")
 
 
 def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
     """Write the original's workspace after epoch opt.e to opt.checkpoint, where that is set."""
     if not opt.checkpoint:
         return
-    workspace = {k: getattr(opt, k) for k in (*STORED, "e")}
+    workspace = {k: getattr(opt, k) for k in SETTINGS} | {"e": opt.e, "steps": len(c_losses)}
     workspace = {k: v if isinstance(v, str) else float(v) for k, v in workspace.items()}
-    workspace["c_loss"], workspace["d_loss"] = np.c_[c_losses], np.c_[d_losses]  # of every step
-    workspace["rng_state"] = np.uint32(np.c_[np.append(*stream.get_state()[1:3])])  # s.State
+    workspace |= {"c_loss": np.c_[c_losses], "d_loss": np.c_[d_losses]}  # of every step
+    _, words, position = stream.get_state()[:3]
+    workspace["rng_state"] = np.append(words, np.uint32(position))[:, None]  # MATLAB: s.State
     for name, nn in ("discriminator", discriminator), ("generator", generator):
-        layers = np.empty((1, len(nn["layers"])), object)
-        layers[0] = [{"a": []}, *({k: x[k] for k in LAYER_STATE} for x in nn["layers"][1:])]
         struct = {k: np.array(nn[k], float) for k in ("architecture", "layers_count", *NET_STATE)}
-        workspace[name] = struct | {"layers": layers}  # last: a file cut short lacks them
-    mat = io.BytesIO()
-    savemat(mat, workspace, do_compression=True)  # which adds checksums
-    write_whole(opt.checkpoint, mat.getvalue())
+        layers = [{k: layer[k] for k in LAYER_STATE} for layer in nn["layers"][1:]]
+        workspace[name] = struct | {"layers": [{"a": []}, *layers]}
+    write_whole(opt.checkpoint, lambda f: savemat(f, workspace, do_compression=True))
+
+
+def read_network(nn, struct):
+    """Fill `nn` from a checkpoint's `struct`; LookupError or ValueError for another form."""
+    if ("t" in struct) != ("t" in nn):
+        raise ValueError("only gan_adam has t, w_m, w_v, b_m, b_v; run the other script")
+    for k in NET_STATE:
+        nn[k] = float(struct[k])
+        if not 0 <= nn[k] < (math.inf if k == "t" else 1):
+            raise ValueError(f"{k} must not be {nn[k]}")
+    for layer, saved in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
+        for k in LAYER_STATE:
+            x = np.asarray(saved[k])
+            fits = x.dtype.kind == "f" and x.squeeze().shape == layer[k].squeeze().shape
+            if not fits or not np.isfinite(x).all() or (k == "w" and not x.any()):
+                raise ValueError(f"{k} must be {layer[k].shape} finite numbers, w not all 0")
+            layer[k][:] = x.reshape(layer[k].shape)
 
 
 def resume(opt, generator, discriminator):
-    """Set opt.e, the networks and the stream from opt.saved, if any; returns the losses so far.
+    """Set opt.e, the networks and the stream from opt.saved; returns the losses of all steps.
 
-    opt.saved is a checkpoint or a workspace of the original. That one has neither the stream,
-    which starts from opt.seed then, nor the losses of every step, which are NaN then.
+    A workspace of the original has no stream, which starts from opt.seed then, and NaN for losses.
     """
     saved = opt.saved
-    if saved is None:
-        return [], []
     try:
-        if not saved["e"] >= 1 or saved["e"] % 1:
-            raise ValueError("e must be a whole number from 1 on")
+        steps = saved["e"] * opt.images_num / opt.batch_size
+        if not 0 <= saved["e"] <= steps <= 10**8 or saved["e"] % 1:
+            raise ValueError("e must be a whole number from 0 on, and not too large")
         opt.e = int(saved["e"])
-        for nn, struct in (generator, saved["generator"]), (discriminator, saved["discriminator"]):
-            if list(struct["architecture"]) != nn["architecture"]:
-                raise ValueError(f"architecture is not {nn['architecture']}")
-            if ("t" in struct) != ("t" in nn):
-                raise ValueError("only gan_adam has t, w_m, w_v, b_m, b_v; run the other script")
-            nn.update({k: float(struct[k]) for k in NET_STATE})
-            if not 0 <= nn.get("t", 0) < math.inf:
-                raise ValueError("t must be a number from 0 on")
-            if not all(0 <= nn.get(k, 0) < 1 for k in ("beta1", "beta2")):
-                raise ValueError("beta1 and beta2 must be at least 0 and below 1")
-            for layer, x in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
-                for k in LAYER_STATE:
-                    np.copyto(layer[k], np.reshape(x[k], layer[k].shape, order="F"))
+        read_network(generator, saved["generator"])
+        read_network(discriminator, saved["discriminator"])
+        losses = [np.ravel(saved.get(k, math.nan)) for k in ("c_loss", "d_loss")]
+        if losses[0].size == losses[1].size == 1 != steps:
+            losses = [np.full(int(steps), math.nan)] * 2
+        if any(x.size not in (steps, saved.get("steps")) for x in losses):
+            raise ValueError("c_loss and d_loss must have an entry for each step")
         rng(opt.seed)
-        if "rng_state" not in saved:
-            unknown = opt.e * opt.images_num // opt.batch_size
-            return [math.nan] * unknown, [math.nan] * unknown
-        if not opt.reseed:
-            keys, position = saved["rng_state"][:624], int(saved["rng_state"][624])
-            if not 0 <= position <= 624:  # NumPy would read beyond its words
-                raise ValueError("rng_state has no position in 0..624")
-            stream.set_state(("MT19937", keys, position))
-        return np.ravel(saved["c_loss"]).tolist(), np.ravel(saved["d_loss"]).tolist()
-    except (LookupError, TypeError, ValueError) as error:
-        fail(f"--resume {opt.resume}: is no workspace of {os.path.basename(__file__)}: {error}")
+        if "rng_state" in saved and opt.seed == saved.get("seed", opt.seed):
+            *words, position = saved["rng_state"].tolist()
+            if position > 624:  # NumPy would read beyond its words
+                raise ValueError("rng_state must have a position in 0..624")
+            stream.set_state(("MT19937", words, position))
+        taken = ", ".join(f"{k} {getattr(opt, k)}" for k in SETTINGS if k not in saved)
+        if taken:
+            say(f"{NAME}: {opt.resume} lacks some settings; taken are {taken}")
+        return losses[0].tolist(), losses[1].tolist()
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        missing = "it has no " if isinstance(error, KeyError) else ""
+        fail(f"--resume {opt.resume}: is no workspace of {NAME}: {missing}{error}")
+
+
+def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
+    """Warn of the first Inf or NaN; on a terminal, keep one line on how far training is."""
+    c_loss, d_loss = c_losses[-1], d_losses[-1]
+    if not math.isfinite(c_loss + d_loss):
+        if np.isfinite(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]).all():
+            say(f"{NAME}: epoch {e}, batch {t}: the loss is {float_f(d_loss)}; training goes on")
+    steps = len(c_losses) - begun[1]
+    pace = (time.perf_counter() - begun[0]) / steps  # seconds a step
+    if t == batch_num:
+        say("", end="")
+    elif steps % math.ceil(0.3 / pace) == 0:  # some three times a second
+        left = round(pace * ((epoch - e + 1) * batch_num - t))
+        line = f"epoch {e}/{epoch} batch {t}/{batch_num} c_loss {c_loss:.3f} d_loss {d_loss:.3f}"
+        line += f" {pace * batch_num:.1f} s/epoch {left // 60}:{left % 60:02} left"
+        say(line, end="")
+
+
+def say(text, end="\n"):
+    """Print `text` on standard error; with end="" on terminals only, until the next text."""
+    try:
+        width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
+        text = f"\r{'':{width}}\r{text if end else text[:width]}"
+    except OSError:  # no terminal
+        text = text if end else ""
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+def fail(message, status=2):
+    """End the program with `message` as its last word."""
+    say(f"{NAME}: {message}".replace("\n", " "))
+    raise SystemExit(status)
 
 
 def options(argv=None):
-    """Read and check the command line; returns a namespace of SETTINGS and what resume() needs."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.argument_default, parser.error = argparse.SUPPRESS, fail
-    groups = [parser.add_argument_group(x) for x in ("the original's variables", "the port's own")]
-    for i, (name, (default, value, text)) in enumerate(SETTINGS.items()):
-        shown = os.path.relpath(default, HERE) if name == "data" else default
-        flag = "--" + name.replace("_", "-")
-        groups[i > 3].add_argument(
-            flag, metavar=value, help=f"{text} ({'none' if shown is None else shown})"
-        )
-    given = vars(parser.parse_args(argv))
-    opt = argparse.Namespace(**{k: v[0] for k, v in SETTINGS.items()}, saved=None)
-    if "resume" in given:
-        names = [*STORED, "e", "generator", "discriminator", "c_loss", "d_loss", "rng_state"]
-        opt.saved = load_mat(
-            "--resume", given["resume"], names, "--checkpoint, or MATLAB's save with -v7, makes one"
-        )
-        vars(opt).update((k, v) for k, v in opt.saved.items() if k in STORED)
-    vars(opt).update(given, e=0, reseed="seed" in given, lost=False, clock=None, shown=0)
-    for name, kind, low, high, words in (
-        ("epoch", int, 1, math.inf, "a whole number from 1 on"),
-        ("batch_size", int, 16, math.inf, "a whole number from 16 on, for 4x4 pictures"),
-        ("images_num", int, 1, math.inf, "a whole number from 1 on"),
-        ("learning_rate", float, 5e-324, sys.float_info.max, "a number above 0"),
-        ("seed", int, 0, 2**32 - 1, "a whole number in 0..4294967295"),
-    ):
-        try:
-            text = getattr(opt, name)
-            value = kind(text)
-            if not low <= value <= high or value != float(text):
-                raise ValueError
-        except (ValueError, TypeError, OverflowError):
-            fail(f"--{name.replace('_', '-')} must be {words}, not {text}")
-        setattr(opt, name, value)
-    for name, words in ("precision", ["double", "single"]), ("gradient", ["matlab", "exact"]):
-        if getattr(opt, name) not in words:
-            fail(f"--{name} must be {' or '.join(words)}, not {getattr(opt, name)}")
+    """The flags, checked; `saved` is what the --resume file holds, or None, and `e` is 0."""
+    parser = argparse.ArgumentParser(description=f"{NAME}: see README.md", allow_abbrev=False)
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.error = fail
+    add = parser.add_argument_group("the original's variables").add_argument
+    add("--epoch", type=int, default=100, metavar="N", help="passes over the images")
+    add("--batch-size", type=int, default=60, metavar="N", help="real images a step; as many fake")
+    add("--images-num", type=int, default=60000, metavar="N", help="train on the first N images")
+    add("--learning-rate", type=float, default=LEARNING_RATE, metavar="X", help="step of an update")
+    add = parser.add_argument_group("the port's own").add_argument
+    add("--seed", type=int, default=0, metavar="N", help="MATLAB's rng(N); a fresh MATLAB has 0")
+    add("--precision", choices=["double", "single"], default="double", help="single: for speed")
+    add("--gradient", choices=["matlab", "exact"], default="matlab", help="exact: without the bug")
+    add("--data", default=f"{HERE}/data/mnist_uint8.mat", metavar="FILE", help="the MNIST images")
+    add("--pics", default="./pics", metavar="DIR", help="folder for the pictures")
+    add("--checkpoint", metavar="FILE", help="save the workspace here after every epoch")
+    add("--resume", metavar="FILE", help="go on from such a workspace, up to --epoch")
+    opt, saved = parser.parse_args(argv), None
+    if opt.resume:
+        names = ["e", "steps", "c_loss", "d_loss", "rng_state", "generator", "discriminator"]
+        saved = load_mat("--resume", opt.resume, [*SETTINGS, *names], "--checkpoint makes one")
+        stored = {k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved}
+        flags = [f"--{k.replace('_', '-')}={v}" for k, v in stored.items()]
+        opt = parser.parse_args(flags + (argv or sys.argv[1:]))  # a flag's last value counts
+    opt.e, opt.saved = 0, saved
+    if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
+        fail("--data, --pics, --checkpoint and --resume must not be empty")
+    if min(opt.epoch, opt.images_num) < 1 or opt.batch_size < 16:
+        fail("--epoch and --images-num must be at least 1, --batch-size 16, for 4x4 pictures")
+    if not 0 < opt.learning_rate < math.inf or not 0 <= opt.seed < 2**32:
+        fail("--learning-rate must be above 0, --seed in 0..4294967295")
     if opt.images_num % opt.batch_size:  # MATLAB: stops with an index error in the last batch
         fail(f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}")
-    if opt.checkpoint and os.path.realpath(opt.checkpoint) == os.path.realpath(opt.data):
-        fail(f"--checkpoint {opt.checkpoint}: would overwrite the --data file")
+    if os.path.isfile(opt.pics):
+        fail(f"--pics {opt.pics}: is no folder")
+    if opt.checkpoint and os.path.exists(opt.checkpoint):
+        if not opt.resume or not os.path.samefile(opt.checkpoint, opt.resume):
+            fail(f"--checkpoint {opt.checkpoint}: is there already; --resume it or name another")
     return opt
 
 
 def run():
     """Run main() as a program: whatever ends it early ends in one line."""
-    opt = argparse.Namespace(e=0, checkpoint=None)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     sys.stdout.reconfigure(errors="backslashreplace")  # the console may not know a path's letters
+    if hasattr(signal, "SIGTSTP"):  # Ctrl-Z
+        signal.signal(
+            signal.SIGTSTP, lambda *_: (say("", ""), os.kill(os.getpid(), signal.SIGSTOP))
+        )
+    opt = None
     try:
         opt = options()
         main(opt)
     except KeyboardInterrupt:
-        go_on = opt.checkpoint and opt.e and f"--resume {opt.checkpoint} goes on from there"
-        fail(f"stopped after epoch {opt.e}; {go_on or 'no checkpoint was saved'}", 130)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the line short
+        if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
+            fail("stopped; nothing was saved", 130)
+        e = load_mat("--resume", opt.checkpoint, ["e"], "")["e"]
+        more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
+        words = sys.orig_argv + more
+        command = shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
+        fail(f"stopped after epoch {e:.0f}; go on with: {command}", 130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -110,6 +110,31 @@ def test_cut_in_two(name, precision, tmp_path):
         assert both[0] == both[1]
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_cut_in_two_with_all_flags_repeated(name, tmp_path):
+    """The line that began the run, with --resume: --seed 9 does not begin the stream anew."""
+    flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003, "--checkpoint", "run.mat"]
+    for folder in "whole", "cut":
+        os.mkdir(tmp_path / folder)
+    run_script(name, *flags, "--epoch", 3, cwd=tmp_path / "whole")
+    run_script(name, *flags, "--epoch", 1, cwd=tmp_path / "cut")
+    rest = run_script(name, *flags, "--resume", "run.mat", "--epoch", 3, cwd=tmp_path / "cut")
+    assert (rest.returncode, rest.stderr) == (0, "")
+    assert_same(tmp_path / "whole/run.mat", tmp_path / "cut/run.mat")
+
+
+def test_batch_size_may_change(gan, tmp_path, capsys):
+    """The losses of all steps stay, however many an epoch had, and the file resumes."""
+    file = small_run(gan, tmp_path)
+    flags = ["--checkpoint", file, "--resume", file, "--pics", str(tmp_path / "pics")]
+    gan.main(gan.options([*flags, "--batch-size", "16", "--epoch", "3"]))
+    gan.main(gan.options([*flags, "--images-num", "64", "--epoch", "4"]))
+    mat = loadmat(file)
+    assert mat["c_loss"].shape == mat["d_loss"].shape == (10 + 10 + 20 + 4, 1)
+    assert (mat["e"], mat["steps"], mat["batch_size"]) == (4, 44, 16)
+    assert np.isfinite(mat["c_loss"]).all()
+
+
 def small_run(gan, folder, *flags):
     """Two epochs in this process; the checkpoint's path."""
     file = str(folder / "run.mat")
@@ -192,7 +217,8 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
     import gan_mbgd
 
     for mine, other in (gan_adam, gan_mbgd), (gan_mbgd, gan_adam):
-        file = small_run(mine, tmp_path)
+        (tmp_path / mine.__name__).mkdir()
+        file = small_run(mine, tmp_path / mine.__name__)
         end = run_script(other.__name__, "--resume", file, "--epoch", 3, cwd=tmp_path)
         assert end.returncode == 2 and end.stdout == ""
         assert end.stderr.count("\n") == 1 and "w_m" in end.stderr and file in end.stderr
@@ -205,45 +231,115 @@ def with_layer(network, **values):
     return network | {"layers": layers}
 
 
+def foreign_files(gan, whole):
+    """Variants of the variables `whole` of a checkpoint that are none: what is wrong -> them."""
+    generator = whole["generator"]
+    w = generator["layers"][1]["w"]
+    state = whole["rng_state"]
+
+    def other_generator(**values):
+        return {"generator": with_layer(generator, **values)}
+
+    yield "no networks", {"e": 3.0}
+    yield "no e", {k: v for k, v in whole.items() if k != "e"}
+    for what, variables in {
+        "a number for a network": {"generator": 1.0},
+        "another architecture": other_generator(w=np.ones((100, 256))),
+        "networks swapped": {
+            "generator": whole["discriminator"],
+            "discriminator": generator,
+        },
+        "no layers": {"generator": {k: v for k, v in generator.items() if k != "layers"}},
+        "text for e": {"e": "two"},
+        "infinite e": {"e": np.inf},
+        "no number for e": {"e": np.nan},
+        "nothing for e": {"e": np.zeros((0, 0))},
+        "complex e": {"e": 2j},
+        "e before the first epoch": {"e": -3.0},
+        "half an epoch": {"e": 1.5},
+        "e beyond all bounds": {"e": 1e300},
+        "e that takes gigabytes": {"e": 5e7},
+        "a broken stream": {"rng_state": np.arange(10)},
+        "a short stream": {"rng_state": state[:624]},
+        "a stream beyond its end": {"rng_state": np.append(state[:624], np.uint32(10**6))},
+        "an infinite stream": {"rng_state": np.append(state[:624], np.inf)},
+        "a stream of doubles": {"rng_state": state * 1.5},
+        "a weight that is no real number": other_generator(w=1j * np.ones((100, 512))),
+        "a text for a weight": other_generator(w="text"),
+        "a transposed weight": other_generator(w=w.T),
+        "a weight that is not finite": other_generator(w=np.full((100, 512), np.inf)),
+        "weights that are all zero": other_generator(w=np.zeros((100, 512))),
+        "a bias of another length": other_generator(b=np.ones((1, 511))),
+        "a broken setting": {"batch_size": 3.5},
+        "NaN for a setting": {"learning_rate": np.nan},
+        "nothing for a setting": {"images_num": np.zeros((0, 0))},
+        "two values for a setting": {"images_num": np.ones(2)},
+        "a cell for a setting": {"precision": np.array(["double", 1.0], object)},
+        "another word for a setting": {"precision": "half"},
+        "text for losses": {"c_loss": "text"},
+        "losses of another length": {"c_loss": np.ones((3, 1))},
+        "losses of two lengths": {"d_loss": np.ones((19, 1))},
+        "one loss of two": {"d_loss": 1.0},
+    }.items():
+        yield what, whole | variables
+    if gan.__name__ == "gan_adam":
+        for k, value in (
+            *(("t", x) for x in (-1.0, np.nan, np.inf, "two", np.ones(3))),
+            *(("beta1", 1.0), ("beta2", 1.5), ("beta2", -0.1)),
+            *(("epsilon", np.nan), ("epsilon", -1.0), ("epsilon", np.inf)),
+        ):
+            yield f"{k} {value}", whole | {"generator": generator | {k: value}}
+        yield "a moment of another shape", whole | other_generator(w_m=0.0)
+        yield "a moment that is not finite", whole | other_generator(w_v=np.full(w.shape, np.nan))
+        layers = generator["layers"][1]
+        lacking = {k: v for k, v in layers.items() if k != "b_v"}
+        cells = np.empty((1, 3), object)
+        cells[0] = [generator["layers"][0], lacking, generator["layers"][2]]
+        yield "no b_v", whole | {"generator": generator | {"layers": cells}}
+
+
 def test_other_foreign_files(gan, tmp_path, capsys):
     """Each lacks something, or has another form: one line, status 2, no traceback."""
     file = small_run(gan, tmp_path)
     capsys.readouterr()
     whole = loadmat(file, simplify_cells=True)
     whole = {k: v for k, v in whole.items() if k[0] != "_"}
-    foreign = {
-        "no networks": {"e": 3.0},
-        "no e": {k: v for k, v in whole.items() if k != "e"},
-        "a number for a network": whole | {"generator": 1.0},
-        "another architecture": whole
-        | {"generator": whole["generator"] | {"architecture": [100.0, 256.0, 784.0]}},
-        "networks swapped": whole
-        | {"generator": whole["discriminator"], "discriminator": whole["generator"]},
-        "text for e": whole | {"e": "two"},
-        "infinite e": whole | {"e": np.inf},
-        "e before the first epoch": whole | {"e": -3.0},
-        "half an epoch": whole | {"e": 1.5},
-        "a broken stream": whole | {"rng_state": np.arange(10)},
-        "a stream beyond its end": whole
-        | {"rng_state": np.append(whole["rng_state"][:624], np.uint32(10**6))},
-        "a weight that is no real number": whole
-        | {"generator": with_layer(whole["generator"], w=1j * np.ones((100, 512)))},
-        "a text for a weight": whole | {"generator": with_layer(whole["generator"], w="text")},
-        "a broken setting": whole | {"batch_size": 3.5},
-        "NaN for a setting": whole | {"learning_rate": np.nan},
-    }
-    if gan.__name__ == "gan_adam":
-        for k, value in ("t", -1.0), ("t", np.nan), ("beta1", 1.0), ("beta2", 1.5):
-            foreign[f"{k} {value}"] = whole | {"generator": whole["generator"] | {k: value}}
-    for what, variables in foreign.items():
-        bad = str(tmp_path / "bad.mat")
+    bad = str(tmp_path / "bad.mat")
+    savemat(bad, whole)  # as it is it is accepted: 2 epochs are done
+    flags = ["--resume", bad, "--pics", str(tmp_path / "none")]
+    with pytest.raises(SystemExit) as end:
+        gan.main(gan.options([*flags, "--epoch", "2"]))
+    assert end.value.code == 0 and "2 epochs" in capsys.readouterr().err
+    for what, variables in foreign_files(gan, whole):
         savemat(bad, variables)
         with pytest.raises(SystemExit) as end:
-            gan.main(gan.options(["--resume", bad, "--pics", str(tmp_path / "none")]))
+            gan.main(gan.options(flags))
         said = capsys.readouterr()
         assert end.value.code == 2 and said.out == "", what
-        assert said.err.count("\n") == 1 and len(said.err) < 250, what
+        assert said.err.count("\n") == 1 and len(said.err) < 300, what
     assert not (tmp_path / "none").exists()
+
+
+def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
+    """With a stream and the losses of one step, as MATLAB leaves them, but without settings."""
+    file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
+    state = loadmat(file)["rng_state"]
+    matlab_workspace(file, out, rng_state=state, c_loss=0.5, d_loss=0.25)
+    capsys.readouterr()
+    new = str(tmp_path / "new.mat")
+    flags = ["--epoch", "3", "--pics", str(tmp_path / "pics")]
+    gan.main(gan.options(["--resume", out, *flags, *map(str, SMALL), "--checkpoint", new]))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith(gan.__name__)
+    for words in "images_num 320", "batch_size 32", "seed 0", "gradient matlab":
+        assert words in said
+    same = str(tmp_path / "same.mat")
+    gan.main(gan.options(["--resume", file, *flags, "--checkpoint", same]))
+    assert capsys.readouterr().err == ""
+    new, same = loadmat(new), loadmat(same)
+    assert np.isnan(new["c_loss"][:20]).all() and new["c_loss"].shape == (30, 1)
+    np.testing.assert_array_equal(new["c_loss"][20:], same["c_loss"][20:])
+    np.testing.assert_array_equal(new["rng_state"], same["rng_state"])
 
 
 @pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform", b"\x89HDF\r\n\x1a\n\0\0\0"])

@@ -4,12 +4,13 @@ import contextlib
 import os
 import random
 import signal
+import struct
 import sys
 import zlib
 
 import numpy as np
 import pytest
-from conftest import SCRIPTS, assert_refused, run_script
+from conftest import SCRIPTS, assert_refused, ended, run_script, tiny
 from scipy.io import savemat
 
 
@@ -40,9 +41,10 @@ def test_bad_data_files(gan, capsys, tmp_path):
         "uint8": {"train_x": np.full((60, 784), np.nan)},
         "N x 784": {"train_x": x.reshape(60, 28, 28)},
         "--images-num 120": {"train_x": x},
+        "train_x is a struct": {"train_x": np.zeros(900, [("a", float)])},
         "has no train_x": {"train_x": {"a": 1.0}},
         "train_x of N": {"train_x": "text"},
-        "of N x 784 uint8": {"train_x": np.array([[1.0, "a"]], object)},
+        "train_x is a cell": {"train_x": np.array([[1.0, "a"]], object)},
     }
     file = tmp_path / "bad.mat"
     for words, variables in files.items():
@@ -170,4 +172,84 @@ def test_checksums_guard_the_checkpoint(golden_run):
         assert kind == 15  # miCOMPRESSED
         zlib.decompress(content[at + 8 : at + 8 + size])
         at, count = at + 8 + size, count + 1
-    assert count == 12 and at == len(content)
+    assert count == 13 and at == len(content)
+
+
+def mat_file(*variables, text=b"MATLAB 5.0 MAT-file"):
+    """A .mat file of the given bytes behind its header of 128."""
+    return text.ljust(124) + b"\x00\x01IM" + b"".join(variables)
+
+
+def element(kind, content):
+    """A data element of the format, padded to 8 bytes."""
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def matrix(kind, shape, name, *content, declared=None):
+    """A matrix of class number `kind`: flags, shape, name and what follows."""
+    parts = [element(6, struct.pack("<II", kind, 0)), element(5, struct.pack("<2i", *shape))]
+    body = b"".join([*parts, element(1, name), *content])
+    return struct.pack("<II", 14, len(body) if declared is None else declared) + body
+
+
+def harmful_files():
+    """Files that would take for ever, take gigabytes or crash the interpreter."""
+    yield "version 4", struct.pack("<5i", 0, 1, 1, 0, 2) + b"e\0" + bytes(0)
+    nested = b""
+    for _ in range(20_000):
+        nested = matrix(1, (1, 1), b"", nested)
+    for name in b"generator", b"train_x":
+        yield f"nested cells {name}", mat_file(matrix(1, (1, 1), name, nested))
+    for kind, what in (6, "double"), (9, "uint8"):
+        for name in b"train_x", b"c_loss", b"generator":
+            big = matrix(kind, (2**30, 784), name, struct.pack("<II", 9, 2**31 - 8))
+            yield f"declared {what} {name}", mat_file(big)
+    zeros = bytes(10**7)
+    packer = zlib.compressobj()
+    head = matrix(6, (10**9 // 8 + 1, 1), b"c_loss", struct.pack("<II", 9, 10**9 + 8))
+    packed = packer.compress(head)
+    packed += b"".join(packer.compress(zeros) for _ in range(101)) + packer.flush()
+    yield "compressed zeros", mat_file(element(15, packed))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works in Linux only")
+def test_harmful_files(small_data, tmp_path):
+    """Each is one line and status 2, within a gigabyte."""
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (2 * 10**9, 2 * 10**9))
+
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    for k, (what, content) in enumerate(harmful_files()):
+        (tmp_path / "bad.mat").write_bytes(content)
+        for flag in "--data", "--resume":
+            flags = ["--epoch", 1, flag, "bad.mat"]
+            end = run_script(SCRIPTS[k % 2], *flags, cwd=tmp_path, env=env, preexec_fn=limit)
+            assert end.returncode == 2 and end.stdout == "", (what, flag, end.stderr)
+            assert end.stderr.count("\n") == 1 and "bad.mat" in end.stderr, (what, flag)
+
+
+def test_messages_say_what_is_wrong(gan, small_data, capsys, tmp_path, monkeypatch):
+    """A download cut short, too small a memory, a file for a folder, large numbers."""
+    with open(small_data, "rb") as f:
+        content = f.read()
+    cut = tmp_path / "cut.mat"
+    for size in 60, 150, len(content) // 2, len(content) - 1:
+        cut.write_bytes(content[:size])
+        status, said = ended(gan, ["--data", cut, "--images-num", 60], capsys)
+        assert status == 2 and "None" not in said.err and "()" not in said.err, size
+    (tmp_path / "file").write_text("")
+    status, said = ended(gan, tiny(small_data, "--pics", tmp_path / "file"), capsys)
+    assert status == 2 and "--pics" in said.err and "no folder" in said.err
+    # an error says nothing of an older file: there is none
+    flags = tiny(small_data, "--checkpoint", tmp_path / "none" / "run.mat")
+    assert "older" not in ended(gan, flags, capsys)[1].err
+    assert gan.options(["--epoch", str(2**53 + 1)]).epoch == 2**53 + 1
+
+    def too_little(*_, **__):
+        raise MemoryError("Unable to allocate 45 MiB")
+
+    monkeypatch.setattr(gan, "loadmat", too_little)
+    status, said = ended(gan, tiny(small_data), capsys)
+    assert status == 2 and "damaged" not in said.err and "allocate" in said.err

@@ -2,9 +2,14 @@
 
 import os
 import random
+import re
+import shlex
 import signal
+import stat
+import subprocess
 import time
 
+import numpy as np
 import pytest
 from conftest import POSIX, SCRIPTS, assert_refused, run_script, start, tiny
 from PIL import Image
@@ -57,6 +62,158 @@ def test_ctrl_c(name, small_data, tmp_path):
     assert f"after epoch {e}" in err and "--resume run.mat" in err
 
 
+def interrupt(name, flags, cwd, lines, seconds=0.0):
+    """Start a script, Ctrl-C it so many seconds after it printed so many lines; what it said."""
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    process = start(name, flags, cwd, **heed)
+    for _ in range(lines):
+        process.stdout.readline()
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.count("\n") == 1, err
+    return err
+
+
+def go_on(said, cwd, *more):
+    """Run the command that a stopped script named, word for word, in a shell."""
+    command = said.split("go on with: ")[1].strip()
+    end = subprocess.run(
+        " ".join([command, *more]), shell=True, cwd=cwd, capture_output=True, text=True
+    )
+    assert (end.returncode, end.stderr) == (0, ""), end.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_cut_at_any_moment(name, small_data, tmp_path):
+    """And gone on with by the command it printed, again and again: as if it had never stopped."""
+    chance = random.Random(3)
+    file = "my run (1)$.mat"
+    flags = tiny(small_data, "--seed", 4, "--checkpoint", file)
+    said = interrupt(name, [*flags, "--epoch", 10**6], tmp_path, 1, 0)
+    for lines in 1, 2, 3, 4:
+        words = shlex.split(said.split("go on with: ")[1])
+        said = interrupt(name, words[2:], tmp_path, lines, chance.uniform(0, 0.2))
+    assert said.count("--resume") == 1
+    e = int(re.search(r"after epoch (\d+)", said)[1])
+    assert e == loadmat(tmp_path / file)["e"].item() >= 2
+    go_on(said, tmp_path, f"--epoch {e + 2}")
+    (tmp_path / "uncut").mkdir()
+    assert run_script(name, *flags, "--epoch", e + 2, cwd=tmp_path / "uncut").returncode == 0
+    cut, uncut = (loadmat(folder / file) for folder in (tmp_path, tmp_path / "uncut"))
+    assert cut["e"] == uncut["e"] == e + 2
+    for k in "c_loss", "d_loss", "rng_state":
+        np.testing.assert_array_equal(cut[k], uncut[k])
+    w = [x["generator"]["layers"][0, 0][0, 2]["w"][0, 0] for x in (cut, uncut)]
+    np.testing.assert_array_equal(*w)
+
+
+@POSIX
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_ctrl_c_names_only_what_is_there(name, small_data, tmp_path):
+    """Before anything is saved; and in the first epoch of --resume a.mat --checkpoint b.mat."""
+    flags = tiny(small_data)
+    said = interrupt(name, [*flags, "--epoch", 10**6], tmp_path, 1)
+    assert said == f"{name}.py: stopped; nothing was saved\n"
+    assert run_script(name, *flags, "--epoch", 2, "--checkpoint", "a.mat", cwd=tmp_path)
+    more = ["--resume", "a.mat", "--checkpoint", "b.mat", "--epoch", 10**6]
+    said = interrupt(name, [*flags, *more], tmp_path, 1)
+    assert "after epoch 2" in said or "after epoch 3" in said
+    go_on(said, tmp_path, "--epoch 5")
+    a, b = (loadmat(tmp_path / f"{x}.mat")["e"].item() for x in "ab")
+    assert (a, b) == (2, 5)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_ctrl_c_while_loading(name, tmp_path):
+    """Importing NumPy and SciPy takes half a second: here SciPy's import is where it comes."""
+    (tmp_path / "scipy").mkdir()
+    (tmp_path / "scipy" / "__init__.py").write_text("raise KeyboardInterrupt")
+    end = run_script(name, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert end.returncode != 0
+    assert end.stderr == f"{name}.py: stopped before training\n"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_checkpoint_is_not_replaced(name, small_data, tmp_path):
+    """Neither by the same command again, nor by the other script, nor where MATLAB wrote it."""
+    flags = tiny(small_data, "--epoch", 1, "--checkpoint", "run.mat")
+    assert run_script(name, *flags, cwd=tmp_path).returncode == 0
+    (tmp_path / "record.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+    (tmp_path / "other.mat").write_bytes((tmp_path / "run.mat").read_bytes())
+    kept = {x: (tmp_path / x).read_bytes() for x in ("run.mat", "record.mat", "other.mat")}
+    for script, *more in (
+        (SCRIPTS[0],),
+        (SCRIPTS[1],),
+        (name, "--checkpoint", "record.mat"),
+        (name, "--resume", "other.mat", "--epoch", 2),
+    ):
+        end = run_script(script, *flags, *more, cwd=tmp_path)
+        assert (end.returncode, end.stdout) == (2, "")
+        assert end.stderr.count("\n") == 1 and "there already" in end.stderr
+        assert {x: (tmp_path / x).read_bytes() for x in kept} == kept
+    end = run_script(name, *flags, "--resume", "./run.mat", "--epoch", 2, cwd=tmp_path)
+    assert (end.returncode, end.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_two_runs_with_one_new_checkpoint(name, small_data, tmp_path):
+    """It is there from the first moment on, so the second run sees it in time."""
+    flags = tiny(small_data, "--epoch", 10**6, "--checkpoint", "run.mat")
+    first = start(name, flags, tmp_path)
+    first.stdout.readline()
+    end = run_script(name, *flags, cwd=tmp_path)
+    first.kill()
+    first.communicate()
+    assert end.returncode == 2 and "there already" in end.stderr
+
+
+def test_runs_that_share_a_folder(small_data, tmp_path):
+    """Two of each script, with the default ./pics: all end well, and nothing is left behind."""
+    flags = tiny(small_data, "--epoch", 30)
+    runs = [start(name, flags, tmp_path) for name in SCRIPTS * 2]
+    for run in runs:
+        assert run.communicate(timeout=120)[1] == "" and run.returncode == 0
+    expected = {f"epoch_{e}_t_10.png" for e in range(1, 31)}
+    assert set(os.listdir(tmp_path / "pics")) == expected
+    for x in expected:
+        with Image.open(tmp_path / "pics" / x) as picture:
+            picture.load()
+
+
+@POSIX
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_links_and_devices(name, small_data, tmp_path):
+    """A link stays one and its target is written; what is no regular file stays as it is."""
+    flags = tiny(small_data, "--epoch", 1)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run.mat").symlink_to("disk/target.mat")
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "run.mat.part").symlink_to("kept")
+    assert run_script(name, *flags, "--checkpoint", "run.mat", cwd=tmp_path).returncode == 0
+    more = ["--checkpoint", "run.mat", "--resume", "run.mat", "--epoch", 2]
+    assert run_script(name, *flags, *more, cwd=tmp_path).returncode == 0
+    assert os.readlink(tmp_path / "run.mat") == "disk/target.mat"
+    assert loadmat(tmp_path / "disk" / "target.mat")["e"] == 2
+    assert (tmp_path / "kept").read_text() == "kept"
+    os.mkfifo(tmp_path / "pipe")
+    for special in "/dev/null", "pipe", "disk":
+        end = run_script(name, *flags, "--checkpoint", special, cwd=tmp_path)
+        assert (end.returncode, end.stdout) == (2, "") and end.stderr.count("\n") == 1
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_empty_names(gan, capsys, tmp_path):
+    """As from a shell's variable that is not set."""
+    for flag in "--checkpoint", "--pics", "--data", "--resume":
+        with pytest.raises(SystemExit) as end:
+            gan.options([flag, ""])
+        said = capsys.readouterr().err
+        assert end.value.code == 2 and said.count("\n") == 1 and flag in said
+
+
 @POSIX
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_disk_full(name, small_data, tmp_path):
@@ -101,6 +258,8 @@ def test_data_are_not_overwritten(gan, small_data, capsys, tmp_path):
         names.append(str(link))
     for name in names:
         flags = ["--data", small_data, "--images-num", 160, "--batch-size", 16, "--epoch", 1]
-        assert_refused(gan, [*flags, "--checkpoint", name], [name, "--data"], capsys, tmp_path)
+        assert_refused(
+            gan, [*flags, "--checkpoint", name], [name, "there already"], capsys, tmp_path
+        )
     with open(small_data, "rb") as f:
         assert f.read() == before

@@ -19,6 +19,8 @@ MATLAB = os.path.join(TESTS, "matlab")
 FLORIDYN = os.path.join(MATLAB, "floridyn_randn.mat")
 with open(os.path.join(MATLAB, "matlab_numbers.json"), encoding="utf-8") as f:
     SAVED = json.load(f)
+with open(os.path.join(ROOT, "data", "randn_edges.txt"), encoding="ascii") as f:
+    TABLE = [line.strip() for line in f if line[0] != "%"]
 
 # randn after rng(0,'twister'), as MATLAB printed it into the test suites of several public
 # projects, e.g. github.com/JuliaFirstOrder/ProximalOperators.jl, benchmark/benchmarks.jl (the
@@ -67,13 +69,27 @@ def test_fifty_one_thousand_normal_numbers(gan):
     assert sha256(y) == SAVED["ccnorm"]["sha256"]
 
 
+@pytest.fixture
+def edges(gan, tmp_path, monkeypatch):
+    """A function that makes the script read another table: a list of lines."""
+    (tmp_path / "data").mkdir()
+
+    def replace(lines):
+        text = "".join(f"{x}\n" for x in lines)
+        (tmp_path / "data" / "randn_edges.txt").write_text(text, encoding="ascii")
+        monkeypatch.setattr(gan, "HERE", str(tmp_path))
+
+    return replace
+
+
 @pytest.mark.parametrize("strip", [1, 60, 140, 223, 255, 256])
-@pytest.mark.parametrize("ulp", [-1e-15, 1e-15])
-def test_one_digit_of_one_edge_shows(gan, monkeypatch, strip, ulp):
-    """Edges are seen by both files, to their last digit: 255 is where the tail begins."""
-    edges = gan.randn_edges().copy()
-    edges[strip] += ulp * (1 if edges[strip] < 1 else 10)  # 15 digits
-    monkeypatch.setattr(gan, "randn_edges", lambda: edges)
+@pytest.mark.parametrize("change", [-1, 1])
+def test_one_digit_of_one_edge_shows(gan, edges, strip, change):
+    """Edges are seen by both files, to the 15th digit: 255 is where the tail begins."""
+    lines = TABLE.copy()
+    decimals = 15 if lines[strip].startswith("0") else 14
+    lines[strip] = f"{float(lines[strip]) + change * 10**-decimals:.{decimals}f}"
+    edges(lines)
     ours, saved = floridyn_randn(gan)
     assert (ours != saved).any() and (ours == saved).any()
     assert sha256(ccnorm_sums(gan)) != SAVED["ccnorm"]["sha256"]
@@ -131,26 +147,25 @@ def test_randperm_of_13340():
         assert counts == SAVED["randperm_13340"]["counts"]
 
 
-def test_without_the_table(gan, tmp_path, monkeypatch, capsys):
-    """A missing, short or spoilt table is one line when it is first needed."""
-    (tmp_path / "data").mkdir()
-    monkeypatch.setattr(gan, "HERE", str(tmp_path))
-    for table in None, "", "0\n1\n", "0\n" * 257, "no numbers":
-        if table is not None:
-            (tmp_path / "data" / "randn_edges.txt").write_text(table)
-        gan.randn_edges.cache_clear()
+def test_a_short_table(gan, edges, capsys):
+    """One line when it is first needed; so for no numbers at all."""
+    for lines in TABLE[:-1], [*TABLE, "4"], [], ["no numbers"], ["\\xff"] * 257:
+        edges(lines)
         with pytest.raises(SystemExit) as end:
             gan.randn(1, 1)
         said = capsys.readouterr().err
         assert end.value.code == 2 and said.count("\n") == 1 and "randn_edges.txt" in said
-    gan.randn_edges.cache_clear()
 
 
 def test_importing_reads_no_table(gan, tmp_path):
-    """The script alone in a folder still says what its flags are."""
+    """The script alone in a folder says what its flags are, and then what it lacks: one line."""
     shutil.copy(os.path.join(ROOT, f"{gan.__name__}.py"), tmp_path)
     end = run_script(tmp_path / gan.__name__, "--help", cwd=tmp_path)
     assert (end.returncode, end.stderr) == (0, "")
+    data = os.path.join(ROOT, "data", "mnist_uint8.mat")
+    end = run_script(tmp_path / gan.__name__, "--data", data, cwd=tmp_path)
+    assert (end.returncode, end.stdout) == (2, "")
+    assert end.stderr.count("\n") == 1 and "randn_edges.txt: No such file" in end.stderr
 
 
 def octave_numbers(folder):
@@ -312,9 +327,7 @@ def test_randn_is_the_slow_version_to_the_bit(gan, seed):
         while True:
             yield from map(int, state.randint(0, 2**32, 10**4, dtype=np.uint32))
 
-    with open(os.path.join(ROOT, "data", "randn_edges.txt"), encoding="ascii") as f:
-        edges = [float(line) for line in f if line[0] != "%"]
-    slow = slow_randn(outputs(), edges)
+    slow = slow_randn(outputs(), [float(x) for x in TABLE])
     gan.rng(seed)
     for m, n in (1, 1), (3, 2), (40000, 2), *[(1, 1)] * 500, (7, 1000), (1, 3):
         expected = np.reshape([next(slow) for _ in range(m * n)], (m, n), order="F")
