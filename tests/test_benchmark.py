@@ -6,41 +6,127 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT, SCRIPTS
+from PIL import Image
 
-BENCHMARK = os.path.join(ROOT, "tests", "tools", "benchmark.py")
+TOOLS = os.path.join(ROOT, "tests", "tools")
+sys.path.append(TOOLS)
+import benchmark  # noqa: E402 as soon as it can be found
+import benchmark_worker  # noqa: E402
 
 
-def run(*flags, **more):
-    """Run benchmark.py; what it prints."""
-    command = [sys.executable, BENCHMARK, *map(str, flags)]
-    end = subprocess.run(command, capture_output=True, text=True, timeout=170, **more)
+def run(tool, *words, cwd):
+    """Run a tool; what it prints."""
+    command = [sys.executable, os.path.join(TOOLS, tool), *map(str, words)]
+    end = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=170)
     assert end.returncode == 0, end.stdout + end.stderr
     return end.stdout
 
 
-def test_quick():
-    out = run("--quick")
-    tables = [[x.strip("| ").split(" | ") for x in t.splitlines()] for t in out.split("\n\n")[1:4]]
-    for rows in tables:
-        assert len({len(row) for row in rows}) == 1
-        for row in rows[2:]:
-            low, high = map(float, re.search(r"([\d.]+) - ([\d.]+)", " ".join(row)).groups())
-            assert 0 < low <= high
-            assert float(row[-1]) > 0.9  # of the floor; or MB
-    steps, batches, programs = ([row[0] for row in rows[2:]] for rows in tables)
-    assert steps == [f"{s} {x}" for s in SCRIPTS for x in ("step", "floor") * 2]
-    assert batches == programs == SCRIPTS
+def cells(table):
+    """The rows of a Markdown table, head included, without the line below it."""
+    head, _, *rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    assert all(len(row) == len(head) for row in rows)
+    return [head, *rows]
 
 
-@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_quick(tmp_path):
+    """Both scripts' tables are there; every number is a number."""
+    out = run("benchmark.py", "--quick", "--rounds", 1, "--steps", 3, "--threads", 1, cwd=tmp_path)
+    machine, steps, programs, left_out = out.split("\n\n")
+    assert f"numpy {np.__version__}" in machine and "1 rounds, bursts of 3 steps" in machine
+    assert "PyTorch, JAX, Octave" in left_out
+    names = [row[0] for row in cells(steps)[1:]]
+    assert names == [f"{s} {x}" for s in SCRIPTS for x in ("step", "floor") * 2]
+    assert [row[0] for row in cells(programs)[1:]] == SCRIPTS
+    for row in cells(steps)[1:] + cells(programs)[1:]:
+        numbers = re.findall(r"[\d.]+", " ".join(row[1:]))
+        assert len(numbers) in (4, 6) and all(float(x) > 0 for x in numbers)
+    for _, first_step, picture, _, peak, disk in cells(programs)[1:]:
+        assert float(first_step) < 60 and float(picture) < 60  # seconds, not milliseconds
+        # MB: an interpreter with NumPy takes more than 30; the packages, more than 50
+        assert (os.name != "posix" or 30 < float(peak) < 1000) and 50 < float(disk) < 2000
+    assert os.listdir(tmp_path) == []
+
+
+def test_tables():
+    """Medians, ratios of each round and names come out right for made-up measurements."""
+    bursts, programs = {}, {}
+    for script in SCRIPTS:
+        for kind, name, steps in ("script", script, [6, 9, 20]), ("torch", "T 1.0", [3, 9, 5]):
+            rounds = [{"name": name, "step": x, "floor": x / 3, "start": 0.25} for x in steps]
+            bursts[kind, script, "double"] = rounds
+    programs["script", "gan_adam"] = [{"seconds": x, "peak": 100 + x} for x in (12.5, 11, 14)]
+    ours, others, whole = map(cells, benchmark.tables(bursts, programs))
+    assert ours[1] == ["gan_adam step", "double", "9.00", "6.00 - 20.00", "3.00"]
+    assert ours[2] == ["gan_adam floor", "double", "3.00", "2.00 - 6.67", "1.00"]
+    # the rounds' ratios are 2, 1 and 4; the ratio of the medians would be 1.8
+    assert others[1] == ["gan_adam", "double", "T 1.0", "5.00", "3.00 - 9.00", "2.00"]
+    assert whole[1][:5] == ["gan_adam", "0.25", "12.50", "11.00 - 14.00", "112"]
+    assert len(ours) == 5 and len(others) == 3 and len(whole) == 2
+
+
+def test_warm_up_does_not_count():
+    slow, fast = [1.0] * benchmark_worker.WARM, [0.002] * 4
+    assert benchmark_worker.step_ms(np.cumsum([0, *slow, *fast])) == pytest.approx(2)
+
+
+def test_products_are_those_of_a_step(gan, monkeypatch):
+    """The floor's list is what the script multiplies: a product less would be a lower floor."""
+    multiplied, mtimes = [], gan.mtimes
+
+    def listed(a, b):
+        multiplied.append((*a.shape, b.shape[1]))
+        return mtimes(a, b)
+
+    monkeypatch.setattr(gan, "mtimes", listed)
+    generator, discriminator = gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
+    for update in "generator", "discriminator":
+        fake = gan.nnff(generator, np.zeros((60, 100)))["layers"][-1]["a"]
+        images = fake if update == "generator" else np.zeros((120, 784))
+        gan.nnff(discriminator, images)
+        logits = discriminator["layers"][-1]["z"]
+        gan.nnbp_d(discriminator, logits, 0 * logits, derivatives=update == "discriminator")
+        if update == "generator":
+            gan.nnbp_g(generator, discriminator)
+    large = [x for x in multiplied if 1 not in x]  # those with one column take no time
+    assert sorted(large) == sorted(benchmark_worker.PRODUCTS)
+
+
+def test_installed_size(tmp_path, monkeypatch):
+    """Made-up packages: one needs another and a missing one, and a third as an extra only."""
+    needs = {"first": ["Sec_ond>=1", "third; extra == 'more'", "missing"], "sec-ond": ["first"]}
+    for name, megabytes in ("first", 2), ("sec-ond", 3), ("third", 5):
+        info = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (tmp_path / f"{name}.bin").write_bytes(bytes(megabytes * 10**6))
+        (info / "METADATA").write_text(
+            f"Name: {name}\nVersion: 1.0\n"
+            + "".join(f"Requires-Dist: {x}\n" for x in needs.get(name, []))
+        )
+        (info / "RECORD").write_text(f"{name}.bin,,\nno_longer_there.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert benchmark.installed_mb("first") == pytest.approx(5, abs=0.01)
+    assert benchmark.installed_mb("third", "first") == pytest.approx(10, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["torch", "jax"])
 @pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_others(name, precision, script):
-    pytest.importorskip(name, reason=f"{name} is not installed")
-    data = os.path.join(ROOT, "data", "mnist_uint8.mat")
-    out = run("--worker", name, script, precision, 60, 3, 1, data, input="\n")
-    named, timed = map(json.loads, out.splitlines())
-    assert named["name"]
-    assert timed["step"] > 0
+def test_others(kind, precision, script, tmp_path):
+    pytest.importorskip(kind, reason=f"{kind} is not installed")
+    answer = json.loads(run("benchmark_worker.py", kind, script, precision, 7, 1, cwd=tmp_path))
+    assert answer["name"].startswith(benchmark.NAMES[kind])
+    assert len(answer["times"]) == 8 and np.all(np.diff(answer["times"]) > 0)
+    if kind == "torch":
+        with Image.open(tmp_path / "torch.png") as picture:
+            assert picture.size == (112, 112)
+
+
+@pytest.mark.skipif(not benchmark.is_here("octave"), reason="no Octave or no GAN_MATLAB_DIR")
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_octave(script):
+    answer = benchmark.burst("octave", script, "double", 8, 1)
+    assert answer["name"].startswith("Octave ") and answer["step"] > 0
