@@ -17,7 +17,8 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
 SCRIPTS = ["gan_adam", "gan_mbgd"]
-OCTAVE = pytest.mark.skipif(not shutil.which("octave"), reason="GNU Octave is not installed")
+OCTAVE_PROGRAM = shutil.which("octave")
+OCTAVE = pytest.mark.skipif(not OCTAVE_PROGRAM, reason="GNU Octave is not installed")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX systems")
 
 
@@ -105,6 +106,21 @@ def assert_refused(gan, flags, words, capsys, folder):
 
 def octave(code, folder):
     """Run Octave code in `folder`; stops the test with Octave's words when that fails."""
-    command = ["octave", "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
-    end = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    end = octave_process(code, folder)
     assert end.returncode == 0, end.stderr
+
+
+def octave_process(code, folder):
+    """Run Octave code in `folder`; the finished process, with its output."""
+    command = [OCTAVE_PROGRAM, "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def tracked_files():
+    """The paths that git tracks, with / in every system; skips the test outside of a checkout."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    end = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True)
+    if end.returncode or not end.stdout:
+        pytest.skip("not a git checkout")
+    return end.stdout.decode("utf-8").rstrip("\0").split("\0")

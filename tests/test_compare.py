@@ -5,19 +5,17 @@ import importlib
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 
 import compare_matlab
 import numpy as np
 import pytest
+from conftest import OCTAVE, SCRIPTS, TESTS, octave_process
 from matlab_original import HOW, original
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-TESTS = os.path.dirname(os.path.abspath(__file__))
-SCRIPTS = ("gan_adam", "gan_mbgd")
 SHORT = ["--epoch", "2", "--images-num", "120"]  # 4 steps
 DATA = os.path.join(os.path.dirname(TESTS), "data", "mnist_uint8.mat")
 
@@ -384,7 +382,8 @@ def test_logs(tmp_path):
         'c_loss:"NaN",d_loss:"0.358400"',
     ]
     a.write_text("\n".join(lines))
-    b.write_text("\r\n".join(lines).replace("0.327198", "0.327199"))
+    crlf = "\r\n".join(lines).replace("0.327198", "0.327199")
+    b.write_bytes(crlf.encode())
     status, out, _ = compare("--logs", a, b)
     assert status == 0 and out.splitlines()[-1] == "equal to rounding"
     assert "1 4.231139 4.231139 0.327198 0.327199".split() in [x.split() for x in out.splitlines()]
@@ -405,22 +404,11 @@ def test_logs(tmp_path):
 
 # ---------------------------------------------------------------------------------- Octave
 
-OCTAVE = pytest.mark.skipif(not shutil.which("octave"), reason="GNU Octave is not installed")
-
 
 def record_run(folder, *words):
     """Run record_run.m in Octave; returns the finished process."""
-    code = f"record_run({', '.join(repr(x) for x in words)})"
-    flags = [
-        "--no-gui",
-        "--quiet",
-        "--norc",
-        "--no-history",
-        "--path",
-        os.path.join(TESTS, "matlab"),
-    ]
-    command = ["octave", *flags, "--eval", code]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    words = ", ".join(f"'{x}'" if isinstance(x, str) else str(x) for x in words)
+    return octave_process(f"addpath('{TESTS}/matlab'); record_run({words})", folder)
 
 
 def as_upstream(text):

@@ -1,5 +1,6 @@
 """Kills, Ctrl-C, full disks, places that cannot be written: nothing saved is lost."""
 
+import contextlib
 import os
 import random
 import re
@@ -16,7 +17,6 @@ from PIL import Image
 from scipy.io import loadmat
 
 
-@POSIX
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_killed_at_any_moment(name, small_data, tmp_path):
     """kill -9, mostly while saving, which is most of such a short epoch."""
@@ -253,7 +253,7 @@ def test_data_are_not_overwritten(gan, small_data, capsys, tmp_path):
         before = f.read()
     link = tmp_path / "link.mat"
     names = [small_data, os.path.join(os.path.dirname(small_data), ".", "small.mat")]
-    if os.name == "posix":
+    with contextlib.suppress(OSError):  # Windows lets few users make links
         link.symlink_to(small_data)
         names.append(str(link))
     for name in names:

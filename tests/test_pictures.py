@@ -37,7 +37,8 @@ def test_rounding(gan, tmp_path):
         (-np.inf, 0),
     ):
         gan.imwrite(np.array([[0.0, value]]), str(tmp_path / "one.png"))
-        assert np.asarray(Image.open(tmp_path / "one.png"))[0].tolist() == [0, grey], value
+        with Image.open(tmp_path / "one.png") as picture:  # Windows cannot replace an open file
+            assert np.asarray(picture)[0].tolist() == [0, grey], value
 
 
 def test_sixteen_pictures_of_a_run(golden_run):

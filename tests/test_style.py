@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, SCRIPTS
+from conftest import ROOT, SCRIPTS, tracked_files
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
@@ -82,10 +82,7 @@ def test_requirements_are_the_same_everywhere(name):
 
 def test_top_level():
     """The files and folders that the design names, dot files apart."""
-    tracked = os.popen(f'git -C "{ROOT}" ls-files').read().split()
-    if not tracked:
-        pytest.skip("not a git checkout")
-    top = {path.split("/")[0] for path in tracked}
+    top = {path.split("/")[0] for path in tracked_files()}
     design = {
         "gan_adam.py",
         "gan_mbgd.py",

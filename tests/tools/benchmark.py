@@ -242,7 +242,7 @@ def report(rounds, steps, threads, quick):
 def main():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="7")
+    parser.add_argument("--rounds", type=int, default=5, help="5")
     parser.add_argument("--steps", type=int, default=40, help="in a burst; 40")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="one for each core")
     parser.add_argument("--quick", action="store_true", help="the scripts only, 600 images")
