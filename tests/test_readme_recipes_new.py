@@ -1,0 +1,168 @@
+"""The README's recipes for a table, for samples, for a count and for the losses."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import OCTAVE, ROOT, octave
+from PIL import Image
+from scipy.io import loadmat
+from test_readme import ADAM, trained  # noqa: F401 trained is a fixture
+
+import gan_adam
+
+# where README.md does not have them yet, the file that README_RECIPES names
+README = os.environ.get("README_RECIPES") or os.path.join(ROOT, "README.md")
+with open(README, encoding="utf-8") as f:
+    RECIPES = dict(re.findall(r"<!-- recipe: (\w+) -->\n```python\n(.*?)```", f.read(), re.DOTALL))
+pytestmark = pytest.mark.skipif("table" not in RECIPES, reason="README.md has no such recipes yet")
+
+
+def recipe_output(name, folder, change=None, more=""):
+    """What a recipe prints; with (old, new) text changed, and more code at its end."""
+    code = RECIPES[name]
+    if change:
+        assert code.count(change[0]) == 1
+        code = code.replace(*change)
+    env = {**os.environ, "PYTHONPATH": ROOT, "MPLBACKEND": "Agg"}
+    command = [sys.executable, "-W", "error", "-c", code + more]
+    end = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    assert (end.returncode, end.stderr) == (0, "")
+    return end.stdout
+
+
+def means_deviations_correlations(out):
+    """What the recipe `table` printed, for the real rows and the fake ones."""
+    words = re.sub(r"\s+", " ", out)
+    numbers = r"(real|fake) {} \[?([^\]a-z]*)"
+    found = []
+    for what in "means", "deviations", "correlation of columns 1 and 12":
+        pairs = re.findall(numbers.format(what), words)
+        assert [x for x, _ in pairs] == ["real", "fake"]
+        found.append([np.array(x.split(), float) for _, x in pairs])
+    return found
+
+
+def test_recipe_table(tmp_path):
+    """The generator has learnt the columns' means, how wide they are, and how they go together."""
+    out = recipe_output("table", tmp_path)
+    means, deviations, correlations = means_deviations_correlations(out)
+    # what the data were made of: 0.2/sqrt(3) and 0.05 of noise; -0.0133/(0.0133 + 0.0025)
+    np.testing.assert_allclose(means[0], np.linspace(0.3, 0.7, 12), atol=0.01)
+    np.testing.assert_allclose(deviations[0], 0.126, atol=0.006)  # clipped a little at 0 and 1
+    assert abs(correlations[0] + 0.84) < 0.02
+    # other seeds end within 0.04, 0.8 to 1.1 times, -0.95; without training, all means are 0.5
+    np.testing.assert_allclose(means[1], means[0], atol=0.08)
+    assert np.all(deviations[1] > 0.5 * deviations[0]) and np.all(deviations[1] < 0.2)
+    assert correlations[1] < -0.8
+
+
+def test_recipe_table_would_fail(tmp_path):
+    """A generator that is not updated does not pass for one that has learnt."""
+    change = "generator = gan.nnapplygrade(generator, 0.0001)", "pass"
+    means, deviations, _ = means_deviations_correlations(recipe_output("table", tmp_path, change))
+    assert np.abs(means[1] - means[0]).max() > 0.15 and deviations[1].max() < 0.05
+
+
+def samples_by_hand(folder):
+    """The thousand samples of the recipes, (1000, 784)."""
+    opt = gan_adam.options(["--resume", str(folder / "run.mat")])
+    generator, discriminator = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
+    gan_adam.resume(opt, generator, discriminator)
+    gan_adam.rng(2026)
+    return gan_adam.nnff(generator, gan_adam.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]
+
+
+@ADAM
+def test_recipe_samples(trained):  # noqa: F811
+    """The generator's own numbers, in double."""
+    assert recipe_output("samples", trained) == ""
+    images = loadmat(trained / "samples.mat")["images"]
+    assert images.shape == (1000, 784) and images.dtype == np.float64
+    # two processes may round differently
+    np.testing.assert_allclose(images, samples_by_hand(trained), rtol=0, atol=1e-12)
+    assert images.max() > 0.8 and np.ptp(images, axis=0).max() > 0.05  # no two are the same
+
+
+@ADAM
+@OCTAVE
+def test_recipe_samples_in_octave(trained):  # noqa: F811
+    """reshape(images(1,:), 28, 28) is the picture that save_images writes."""
+    recipe_output("samples", trained)
+    octave(
+        "load('samples.mat'); I = reshape(images(1,:), 28, 28); save('-v7', 'I.mat', 'I')", trained
+    )
+    I = loadmat(trained / "I.mat")["I"]
+    gan_adam.save_images(samples_by_hand(trained), [1, 1], str(trained / "first.png"))
+    with Image.open(trained / "first.png") as picture:
+        grey = np.asarray(picture).astype(float)
+    assert np.abs(255 * I - grey).max() < 0.51 and np.abs(255 * I.T - grey).max() > 20
+
+
+def counts(out):
+    """What the recipe `count` printed, (10,)."""
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows] == list("0123456789")
+    found = np.array([int(row[1]) for row in rows])
+    bars = [len(row[2]) if len(row) > 2 else 0 for row in rows]
+    assert bars == (found // 10).tolist()
+    return found
+
+
+@ADAM
+def test_recipe_count(trained):  # noqa: F811
+    """All samples are counted; after two epochs most are alike, and by hand they are the same."""
+    found = counts(recipe_output("count", trained))
+    assert found.sum() == 1000
+    images = gan_adam.load_train_x(os.path.join(ROOT, "data", "mnist_uint8.mat"), 10000) / 255
+    train_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["train_y"][:10000]
+    by_hand = np.zeros(10, int)
+    for sample in samples_by_hand(trained)[::50]:
+        five = np.argsort(((images - sample) ** 2).sum(axis=1))[:5]
+        by_hand[train_y[five].sum(axis=0).argmax()] += 1
+    assert found.max() > 500 and found.argmax() == by_hand.argmax()
+
+
+@ADAM
+def test_recipe_count_of_real_digits(trained):  # noqa: F811
+    """Fed with a thousand test digits it counts them right, and knows nine in ten."""
+    sample = 'samples = gan.nnff(generator, gan.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]'
+    real = (
+        'test = loadmat(opt.data, variable_names=["test_x", "test_y"]); '
+        # three digits only, so that the counts differ; in MATLAB's pixel order
+        'these = np.isin(test["test_y"].argmax(axis=1), [1, 7, 4]).nonzero()[0][:1000]; '
+        'samples = test["test_x"][these].reshape(-1, 28, 28).transpose(0, 2, 1)'
+        ".reshape(-1, 784) / 255"
+    )
+    more = '\nright = test["test_y"].argmax(axis=1)[these]\nprint((drawn == right).mean())'
+    *table, known = recipe_output("count", trained, (sample, real), more).splitlines()
+    found = counts("\n".join(table))
+    assert float(known) > 0.9
+    test_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["test_y"].argmax(axis=1)
+    right = np.bincount(test_y[np.isin(test_y, [1, 4, 7])][:1000], minlength=10)
+    # one in ten may be taken for another digit
+    assert np.abs(found - right).max() < 100 and right[[1, 4, 7]].min() > 250
+
+
+@ADAM
+def test_recipe_losses(trained):  # noqa: F811
+    """Both curves are the checkpoint's, under their names, and are in the picture."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    more = (
+        "\nimport json\nlines = plt.gca().lines\n"
+        "print(json.dumps([[x.get_label(), x.get_ydata().ravel().tolist()] for x in lines]))"
+    )
+    drawn = json.loads(recipe_output("losses", trained, more=more))
+    run = loadmat(trained / "run.mat")
+    assert [name for name, _ in drawn] == ["c_loss", "d_loss"]
+    for name, values in drawn:
+        assert values == run[name].ravel().tolist()
+    with Image.open(trained / "losses.png") as picture:
+        assert picture.size == (900, 400)
+        colours = {colour[:3] for _, colour in picture.getcolors(10**6)}
+    # a blue and an orange, the curves' colours, however thin the lines
+    assert any(b > r + 60 for r, _, b in colours) and any(r > b + 60 for r, _, b in colours)
