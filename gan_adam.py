@@ -7,15 +7,15 @@
 A NumPy port of gan_adam.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at commit
 611a3cc745e59b3d177ac862aecad5032426d941, (c) 2018 Jon Zhao, BSD-2-Clause. It computes what
 the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
-arithmetic in the same order. It is no framework: another network needs other formulas.
+formulas in the same order. It is no framework: another network needs other formulas.
 
-What differs is marked "MATLAB:" at its line: indices count from 0, so layers[0] is the input;
-a network is a dict, changed in place; what the original computes and never reads is left out.
+What differs is marked "MATLAB:" at its line. layers[0] is the input (e, t, kk count from 1); a
+network is a dict, changed in place; what the original computes and never reads is left out.
 Files, resuming, single precision and the exact gradient are new, most of it at the end.
 
 Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual, w and b
 weights and biases, dw and db the loss's derivatives with respect to them, _m and _v Adam's
-moments. Arrays are column-major, as in MATLAB. Run: python gan_adam.py [--help]
+moments. Weights and activations are column-major. Run: python gan_adam.py [--help]
 """
 
 import argparse
@@ -37,7 +37,7 @@ try:
 except KeyboardInterrupt:  # loading them takes a while
     raise SystemExit(f"{NAME}: stopped before training") from None
 # --------------------------------------------------------------------------------------------------
-# all that differs from gan_mbgd.py, besides nnsetup and nnapplygrade
+# all that differs from gan_mbgd.py, besides the text above, nnsetup and nnapplygrade
 LEARNING_RATE = 0.001
 NET_STATE = ("t", "beta1", "beta2", "epsilon")  # what a checkpoint keeps of a network
 LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")  # and of its layers
@@ -49,7 +49,7 @@ SETTINGS = ("batch_size", "images_num", "learning_rate", "seed", "precision", "g
 def main(opt):
     """Train as the settings `opt` say, see options(); the script part of the original."""
     # ----------- load the data
-    train_x = load_train_x(opt.data, opt.images_num)  # (images_num, 784) uint8
+    train_x = load_train_x(opt.data, opt.images_num)  # (images_num, 784) uint8, see there
     # ----------------- define the models
     rng(opt.seed)
     generator = nnsetup([100, 512, 784], opt.precision)
@@ -66,14 +66,15 @@ def main(opt):
     labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
     if opt.e >= epoch:
-        fail(f"--resume {opt.resume}: has its {opt.e} epochs; --epoch N goes on to N", 0)
-    save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
+        fail(f"--resume {opt.resume}: has its {opt.e} epochs; name a higher --epoch", 0)
     os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
+    save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
     begun = time.perf_counter(), len(c_losses)  # when, and how many losses there were
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
             # prepare the data
+            # MATLAB: divides by 255 when loading; kk counts from 1
             images_real = train_x[kk[(t - 1) * batch_size : t * batch_size] - 1] / 255  # (B, 784)
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
             # start training
@@ -89,8 +90,7 @@ def main(opt):
             # ----------- update the discriminator, the generator stays fixed
             generator = nnff(generator, noise)
             images_fake = generator["layers"][-1]["a"]  # (B, 784)
-            images[:batch_size] = images_fake
-            images[batch_size:] = images_real
+            images[:batch_size], images[batch_size:] = images_fake, images_real  # (2B, 784)
             discriminator = nnff(discriminator, images)
             logits = discriminator["layers"][-1]["z"]  # (2B, 1)
             discriminator = nnbp_d(discriminator, logits, labels, delta)
@@ -101,7 +101,7 @@ def main(opt):
             c_losses.append(c_loss)  # MATLAB: has the losses of an epoch's last batch only
             d_losses.append(d_loss)
             progress(begun, epoch, e, batch_num, t, c_losses, d_losses)
-            if t == batch_num:
+            if t == batch_num:  # MATLAB: asks so twice
                 print(f'c_loss:"{float_f(c_loss)}",d_loss:"{float_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
                 save_images(images_fake, [4, 4], path)
@@ -126,15 +126,15 @@ def delta_relu(x):
 
 
 def sigmoid_cross_entropy(logits, labels):
-    """Mean cross entropy of labels and logits (B, 1), not yet activated by sigmoid; a float."""
+    """Mean cross entropy, a float, of (n, 1) each; the logits are not yet activated by sigmoid."""
     # https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
     result = np.fmax(logits, 0) - logits * labels + np.log(1 + np.exp(-np.abs(logits)))
     return float(result.mean())
 
 
 def delta_sigmoid_cross_entropy(logits, labels):
-    """The original's derivative of sigmoid_cross_entropy with respect to the logits, all (B, 1)."""
-    # it is sigmoid(z) - y for z < 0, as it should be, but -y at 0 and 2 - sigmoid(z) - y above
+    """The original's derivative of sigmoid_cross_entropy with respect to such logits, (n, 1)."""
+    # for logit z, label y: sigmoid(z)-y for z < 0, as is right, but -y at 0, 2-sigmoid(z)-y above
     temp1 = np.fmax(logits, 0)
     temp1[temp1 > 0] = 1
     temp2 = logits.copy()  # MATLAB: assigning copies
@@ -157,8 +157,8 @@ def nnsetup(architecture, precision="double"):
     nn["beta1"] = 0.9
     nn["beta2"] = 0.999
     nn["epsilon"] = 10**-8
-    # [100, 512, 784] stands for 3 layers: the input layer of 100, then two with weights,
-    # 100*512 and 512*784; the output is the last layer's a (activation)
+    # [100, 512, 784] is 3 layers: the input of 100, then two with weights (the original says:
+    # hidden layers), 100*512 and 512*784; the output is the last layer's a (activation)
     nn["layers"] = [{} for _ in architecture]
     for i in range(1, nn["layers_count"]):
         m, n = architecture[i - 1], architecture[i]
@@ -189,11 +189,11 @@ def nnff(nn, x):
 
 
 def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
-    """The discriminator's bp: propagates the loss of logits `y_h` and labels `y` (B, 1) back.
+    """The discriminator's bp: derivatives with respect to each parameter, from logits and labels.
 
     Another structure (activations and so on) needs another bp, other numbers of weights do not. To
     update w and b one needs the final loss's partial derivatives with respect to them; residuals
-    come up on the way. Sets each layer's d (B, outputs) and, if `derivatives`, its dw and db.
+    come up on the way. Sets each layer's d (n, outputs) and, if `derivatives`, its dw and db.
     """
     # d is the residual: the final loss's partial derivative with respect to a layer's values before
     # the activation (z), from the chain rule, worked out by hand
@@ -226,7 +226,7 @@ def nnbp_g(g_net, d_net):
     a = layers[n]["a"]
     # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
     # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
-    # d's second layer, times its w, times (a .* (1-a))
+    # d's second layer, times its w (the original's comment omits it), times (a .* (1-a))
     d = d_net["layers"][1]["d"]
     w = d_net["layers"][1]["w"]
     layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
@@ -254,7 +254,7 @@ def nnapplygrade(nn, learning_rate):
     beta2 = nn["beta2"]
     lr = learning_rate * math.sqrt(1 - beta2 ** nn["t"]) / (1 - beta1 ** nn["t"])
     for layer in nn["layers"][1:]:
-        # the next lines, once for w and once for b, are Adam; in place, in the original's order
+        # the original's 6 lines of Adam as 3, in place; once for w, once for b (then named w too)
         for p in "w", "b":
             w, w_m, w_v, dw = (layer[name] for name in (p, f"{p}_m", f"{p}_v", f"d{p}"))
             w_m *= beta1  # MATLAB: w_m = beta1 * w_m + (1-beta1) * dw
@@ -267,7 +267,7 @@ def nnapplygrade(nn, learning_rate):
 
 
 def save_images(images, count, path):
-    """Save the first rows of `images` (n, 784), 0..1, as a grid of `count` [row, col]."""
+    """Save the first `images` (n, 784), 0..1, as a grid of `count` [row, col] to look at."""
     row, col = count
     I = np.zeros((row * 28, col * 28))
     for i in range(row):
@@ -298,7 +298,7 @@ def float_f(x):
 def imwrite(I, path):
     """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
     grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up, 0.49999999999999994 not
+    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up, what is just below not
     write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
 
 
@@ -338,10 +338,10 @@ def randn(m, n):
     if edges.size != 257:
         fail(f"{f.name}: has not the 257 edges of strips that randn needs")
     heights = np.exp(-edges * edges / 2)
-    state = stream.get_state()
+    state = stream.get_state()  # the stream goes back to it below
     pairs = m * n + m * n // 16 + 128  # more than enough: a value takes 1.02
     u0, u1 = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32).T
-    strip = (u1 >> 24).astype(np.intp) + 1
+    strip = (u1 >> 24).astype(np.intp) + 1  # 1..256
     x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[strip]
     u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # the pair, were it a rand
     plain = np.abs(x) <= edges[strip - 1]
@@ -362,7 +362,7 @@ def randn(m, n):
         else:  # the tail beyond the last strip
             accepted = False
             while not accepted:
-                a, b = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])
+                a, b = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])  # 1 / edges[255]
                 accepted = -2 * b > a * a
                 p += 2
             x[q] = math.copysign(edges[255] - a, x[q])
@@ -409,7 +409,7 @@ def load_train_x(file, images_num):
 def write_whole(path, write):
     """Replace the file `path`, whole or not at all, by what write(f) writes to the open file f."""
     target = os.path.realpath(path)  # a link stays one
-    part = f"{target}.{os.urandom(4).hex()}.part"  # its own: another run may write the same file
+    part = f"{target}.{os.urandom(4).hex()}.part"  # another run may write there too
     try:
         with open(part, "xb") as f:
             write(f)
@@ -429,9 +429,9 @@ def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
         return
     workspace = {k: getattr(opt, k) for k in SETTINGS} | {"e": opt.e, "steps": len(c_losses)}
     workspace = {k: v if isinstance(v, str) else float(v) for k, v in workspace.items()}
-    workspace |= {"c_loss": np.c_[c_losses], "d_loss": np.c_[d_losses]}  # of every step
+    workspace |= {"c_loss": np.c_[c_losses], "d_loss": np.c_[d_losses]}  # columns, of every step
     _, words, position = stream.get_state()[:3]
-    workspace["rng_state"] = np.append(words, np.uint32(position))[:, None]  # MATLAB: s.State
+    workspace["rng_state"] = np.append(words, np.uint32(position))[:, None]  # as rng().State
     for name, nn in ("discriminator", discriminator), ("generator", generator):
         struct = {k: np.array(nn[k], float) for k in ("architecture", "layers_count", *NET_STATE)}
         layers = [{k: layer[k] for k in LAYER_STATE} for layer in nn["layers"][1:]]
@@ -459,11 +459,11 @@ def read_network(nn, struct):
 def resume(opt, generator, discriminator):
     """Set opt.e, the networks and the stream from opt.saved; returns the losses of all steps.
 
-    A workspace of the original has no stream, which starts from opt.seed then, and NaN for losses.
+    A workspace of the original lacks the stream and most losses: opt.seed and NaN stand in.
     """
-    saved = opt.saved
+    saved, was = opt.saved, {**vars(opt), **opt.saved}
     try:
-        steps = saved["e"] * opt.images_num / opt.batch_size
+        steps = saved["e"] * was["images_num"] / was["batch_size"]
         if not 0 <= saved["e"] <= steps <= 10**8 or saved["e"] % 1:
             raise ValueError("e must be a whole number from 0 on, and not too large")
         opt.e = int(saved["e"])
@@ -475,10 +475,10 @@ def resume(opt, generator, discriminator):
         if any(x.size not in (steps, saved.get("steps")) for x in losses):
             raise ValueError("c_loss and d_loss must have an entry for each step")
         rng(opt.seed)
-        if "rng_state" in saved and opt.seed == saved.get("seed", opt.seed):
-            *words, position = saved["rng_state"].tolist()
-            if position > 624:  # NumPy would read beyond its words
-                raise ValueError("rng_state must have a position in 0..624")
+        if "rng_state" in saved and opt.seed == was["seed"]:
+            *words, position = saved["rng_state"].astype(np.uint32, casting="safe").tolist()
+            if len(words) != 624 or not any(words) or position > 624:
+                raise ValueError("rng_state must be 624 words and a position in 0..624")
             stream.set_state(("MT19937", words, position))
         taken = ", ".join(f"{k} {getattr(opt, k)}" for k in SETTINGS if k not in saved)
         if taken:
@@ -493,7 +493,7 @@ def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
     """Warn of the first Inf or NaN; on a terminal, keep one line on how far training is."""
     c_loss, d_loss = c_losses[-1], d_losses[-1]
     if not math.isfinite(c_loss + d_loss):
-        if np.isfinite(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]).all():
+        if all(map(math.isfinite, reversed(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]))):
             say(f"{NAME}: epoch {e}, batch {t}: the loss is {float_f(d_loss)}; training goes on")
     steps = len(c_losses) - begun[1]
     pace = (time.perf_counter() - begun[0]) / steps  # seconds a step
@@ -507,7 +507,7 @@ def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
 
 
 def say(text, end="\n"):
-    """Print `text` on standard error; with end="" on terminals only, until the next text."""
+    """Print `text` on standard error; with end="" on terminals only, where the next replaces it."""
     try:
         width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
         text = f"\r{'':{width}}\r{text if end else text[:width]}"
@@ -526,7 +526,7 @@ def options(argv=None):
     """The flags, checked; `saved` is what the --resume file holds, or None, and `e` is 0."""
     parser = argparse.ArgumentParser(description=f"{NAME}: see README.md", allow_abbrev=False)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-    parser.error = fail
+    parser.error = lambda message: fail(f"{message}; see --help")
     add = parser.add_argument_group("the original's variables").add_argument
     add("--epoch", type=int, default=100, metavar="N", help="passes over the images")
     add("--batch-size", type=int, default=60, metavar="N", help="real images a step; as many fake")
@@ -535,11 +535,11 @@ def options(argv=None):
     add = parser.add_argument_group("the port's own").add_argument
     add("--seed", type=int, default=0, metavar="N", help="MATLAB's rng(N); a fresh MATLAB has 0")
     add("--precision", choices=["double", "single"], default="double", help="single: for speed")
-    add("--gradient", choices=["matlab", "exact"], default="matlab", help="exact: without the bug")
+    add("--gradient", choices=["matlab", "exact"], default="matlab", help="exact: the right one")
     add("--data", default=f"{HERE}/data/mnist_uint8.mat", metavar="FILE", help="the MNIST images")
     add("--pics", default="./pics", metavar="DIR", help="folder for the pictures")
     add("--checkpoint", metavar="FILE", help="save the workspace here after every epoch")
-    add("--resume", metavar="FILE", help="go on from such a workspace, up to --epoch")
+    add("--resume", metavar="FILE", help="go on from such a file; --checkpoint saves")
     opt, saved = parser.parse_args(argv), None
     if opt.resume:
         names = ["e", "steps", "c_loss", "d_loss", "rng_state", "generator", "discriminator"]
@@ -551,16 +551,16 @@ def options(argv=None):
     if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
         fail("--data, --pics, --checkpoint and --resume must not be empty")
     if min(opt.epoch, opt.images_num) < 1 or opt.batch_size < 16:
-        fail("--epoch and --images-num must be at least 1, --batch-size 16, for 4x4 pictures")
+        fail("--epoch and --images-num must be at least 1, --batch-size at least 16 (4x4 pictures)")
     if not 0 < opt.learning_rate < math.inf or not 0 <= opt.seed < 2**32:
-        fail("--learning-rate must be above 0, --seed in 0..4294967295")
+        fail("--learning-rate must be finite and above 0, --seed in 0..4294967295")
     if opt.images_num % opt.batch_size:  # MATLAB: stops with an index error in the last batch
         fail(f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}")
     if os.path.isfile(opt.pics):
         fail(f"--pics {opt.pics}: is no folder")
     if opt.checkpoint and os.path.exists(opt.checkpoint):
         if not opt.resume or not os.path.samefile(opt.checkpoint, opt.resume):
-            fail(f"--checkpoint {opt.checkpoint}: is there already; --resume it or name another")
+            fail(f"--checkpoint {opt.checkpoint}: is there already; --resume it, or name another")
     return opt
 
 
@@ -580,12 +580,12 @@ def run():
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the line short
         if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
-            fail("stopped; nothing was saved", 130)
+            fail("stopped; this run wrote no checkpoint", 130)
         e = load_mat("--resume", opt.checkpoint, ["e"], "")["e"]
         more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
         words = sys.orig_argv + more
         command = shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
-        fail(f"stopped after epoch {e:.0f}; go on with: {command}", 130)
+        fail(f"stopped; saved after epoch {e:.0f}; go on with: {command}", 130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -126,6 +126,7 @@ def test_cut_in_two_with_all_flags_repeated(name, tmp_path):
 def test_batch_size_may_change(gan, tmp_path, capsys):
     """The losses of all steps stay, however many an epoch had, and the file resumes."""
     file = small_run(gan, tmp_path)
+    (tmp_path / "again").mkdir()
     flags = ["--checkpoint", file, "--resume", file, "--pics", str(tmp_path / "pics")]
     gan.main(gan.options([*flags, "--batch-size", "16", "--epoch", "3"]))
     gan.main(gan.options([*flags, "--images-num", "64", "--epoch", "4"]))
@@ -133,6 +134,13 @@ def test_batch_size_may_change(gan, tmp_path, capsys):
     assert mat["c_loss"].shape == mat["d_loss"].shape == (10 + 10 + 20 + 4, 1)
     assert (mat["e"], mat["steps"], mat["batch_size"]) == (4, 44, 16)
     assert np.isfinite(mat["c_loss"]).all()
+    # also where the file does not say how many steps there were, and the flags are other ones
+    old = {k: x for k, x in loadmat(small_run(gan, tmp_path / "again")).items() if k != "steps"}
+    savemat(tmp_path / "old.mat", {k: x for k, x in old.items() if k[0] != "_"})
+    flags = ["--resume", str(tmp_path / "old.mat"), "--images-num", "64", "--epoch", "3"]
+    new = str(tmp_path / "new.mat")
+    gan.main(gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")]))
+    assert loadmat(new)["c_loss"].shape == (20 + 2, 1)
 
 
 def small_run(gan, folder, *flags):

@@ -1,39 +1,45 @@
 """Compare what MATLAB (or Octave) computed with what gan_adam.py or gan_mbgd.py computes.
 
-    python tests/matlab/compare_matlab.py RECORD.mat [--checkpoint RUN.mat] [--plot FILE.png]
+    python tests/matlab/compare_matlab.py RECORD.mat [--plot FILE.png]
+    python tests/matlab/compare_matlab.py RECORD.mat --from CHECKPOINT.mat
+    python tests/matlab/compare_matlab.py RECORD.mat --checkpoint RUN.mat
     python tests/matlab/compare_matlab.py --pictures DIR1 DIR2
     python tests/matlab/compare_matlab.py --logs FILE1 FILE2
 
-RECORD.mat comes from tests/matlab/record_run.m. Without --checkpoint the script is run first, with
-the record's settings. Exit status: 0 equal to rounding, 1 different, 2 bad input.
+RECORD.mat comes from record_run.m or, with --from, from record_from.m. The port runs with the
+record's settings, or its finished run is read from RUN.mat. How far rounding alone parts two runs
+is measured: the port runs twice more, its sums in another order and its start changed in the last
+bit. By FACTOR times what these runs differ by, the record may differ too.
 
-Equal means: losses within 1e-9 (relative) at every step, and weights within 1e-9. gan_adam is
-chaotic: rounding errors of 1e-16 stay small for some 200 steps, then grow about tenfold every 40.
-So its long runs need to stay below ENVELOPE only.
+Exit status: 0 equal, 1 different, 2 bad input, 3 equal as far as can be told.
 """
 
 import argparse
+import contextlib
+import importlib
+import io
 import math
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import warnings
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from scipy.io import loadmat
+from PIL import Image
+from scipy.io import loadmat, whosmat
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CLOSE = 1e-9  # the limit for losses (relative) and for weights
-ENVELOPE = (1e-12, 200, 50)  # gan_adam: the limit so many steps long, then x10 every 50 steps
-WEIGHTS_FACTOR = 1000  # gan_adam: weights may differ by so many times the limit of the last step
-PICTURE = 1  # grey levels that the rounding to uint8 may make of any difference
-SETTINGS = ("seed", "epoch", "images_num", "batch_size", "learning_rate")
+DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
+FACTOR = 30  # genuine records need up to 3, see the README
+FLOOR = 1e-14  # rounding is never taken to be less, relative
+CHAOS = 1e-3  # where rounding may make more than that of a difference, nothing can be told
+SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")
 SIZES = {"generator": (100, 512, 784), "discriminator": (784, 512, 1)}
-MARKS = (1, 50, 200, 600, 1000)  # steps up to which the largest difference is told
-COLOURS = {"c_loss": ((242, 169, 140), (192, 57, 18)), "d_loss": ((142, 187, 232), (17, 85, 160))}
+FIELDS = {"gan_adam": ("w", "b", "w_m", "w_v", "b_m", "b_v"), "gan_mbgd": ("w", "b")}
+MARKS = (1, 10, 50, 100, 200, 400, 600, 800, 1000, 1500, 2000)  # steps that the table shows
+CLASSES = ("double", "single", "uint8", "uint32", "char", "struct")  # what can be ours
+COLOURS = {"c_loss": ("#f2a98c", "#c03912"), "d_loss": ("#8ebbe8", "#1155a0")}  # theirs, ours
 
 
 def fail(message):
@@ -50,144 +56,206 @@ def load(file):
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if f.read(10) in (b"MATLAB 7.3", b"\x89HDF\r\n\x1a\n\0\0"):
-                fail(f"{file}: is a v7.3 file; save it with '-v7'")
-            return loadmat(f, simplify_cells=True)
-    except OSError as error:
-        fail(f"{file}: cannot be read ({error.strerror})")
-    except Exception:  # scipy raises almost anything on a damaged file
-        fail(f"{file}: is damaged or no .mat file")
+            if f.read(19) != b"MATLAB 5.0 MAT-file":
+                raise ValueError("no .mat file as MATLAB's save makes with '-v7'")
+            held = whosmat(f)  # before loading: a file can claim much
+            for name, shape, kind in held:
+                if math.prod(shape) > 10**8 or kind not in CLASSES:
+                    raise ValueError(f"{name} is a {kind}, or too large")
+            return loadmat(f, variable_names=[x[0] for x in held], simplify_cells=True)
+    except Exception as error:  # scipy raises almost anything on a damaged file
+        reason = getattr(error, "strerror", None) or error or type(error).__name__
+        fail(f"{file}: cannot be read: {reason}")
 
 
-def numbers(x, what):
-    """`x` as an array of doubles; ValueError when it holds anything but real numbers."""
-    x = np.asarray(x)
+def numbers(saved, name, shape=None):
+    """saved[name] as an array of doubles, of `shape` if given; else ValueError."""
+    x = np.asarray(saved[name])
     if x.dtype.kind not in "fiu":
-        raise ValueError(f"{what} holds no real numbers")
-    return x.astype(float)
+        raise ValueError(f"{name} holds no real numbers")
+    if shape and x.squeeze().shape != tuple(n for n in shape if n != 1):
+        raise ValueError(f"{name} must be {' x '.join(map(str, shape))}")
+    return x.astype(float).reshape(shape or -1)
 
 
-def whole(x, low, what):
-    """`x` as an int of at least `low`; else ValueError."""
-    x = numbers(x, what)
-    if x.size != 1 or not np.isfinite(x).all() or x.item() != int(x.item()) or x.item() < low:
-        raise ValueError(f"{what} must be a whole number from {low} on")
-    return int(x.item())
+def whole(saved, name, low):
+    """saved[name] as an int of at least `low`; else ValueError."""
+    x = numbers(saved, name)
+    if x.size != 1 or not (x[0] >= low and x[0] % 1 == 0):
+        raise ValueError(f"{name} must be a whole number from {low} on")
+    return int(x[0])
 
 
-def weights(workspace):
-    """The w and b of both networks in `workspace`: a dict, 'generator 2 w' -> array.
+def read_state(saved, script):
+    """Both networks in a workspace: 'generator 2 w' -> array, 't' -> how many updates.
 
     Layers count from 1 as in MATLAB, so 2 is the first with weights.
     """
-    found = {}
+    state = {}
     for net, sizes in SIZES.items():
-        layers = workspace[net]["layers"]
+        if ("t" in saved[net]) != (script == "gan_adam"):
+            raise ValueError(f"{net} is not one of {script}")
+        for k in ("t", "beta1", "beta2", "epsilon") if script == "gan_adam" else ():
+            state[f"{net} {k}"] = numbers(saved[net], k, (1, 1))
         for i in 1, 2:
-            for name, rows in ("w", sizes[i - 1]), ("b", 1):
-                what = f"{net} {i + 1} {name}"
-                x = numbers(layers[i][name], what)
-                if x.size != rows * sizes[i]:
-                    raise ValueError(f"{what} must be {rows} x {sizes[i]}")
-                found[what] = x.reshape(rows, sizes[i])
+            for name in FIELDS[script]:
+                shape = (sizes[i - 1] if name[0] == "w" else 1, sizes[i])
+                try:
+                    state[f"{net} {i + 1} {name}"] = numbers(saved[net]["layers"][i], name, shape)
+                except ValueError as error:
+                    raise ValueError(f"{net} {i + 1} {error}") from None
+    return state
+
+
+def read_workspace(file, record):
+    """A record, or else a checkpoint, checked: a dict; fails with what is wrong.
+
+    It has name (the file's), script, epoch (the last), first (the epoch it began behind), SETTINGS,
+    losses (name -> (steps,)), state and, of a record, who, producer, complete, images_fake
+    (batch_size, 784), printed and images_check (both None in older records).
+    """
+    saved, what = load(file), "record of record_run.m" if record else "checkpoint"
+    found = {"name": os.path.basename(file)}
+    try:
+        for name in SETTINGS[:3]:
+            found[name] = whole(saved, name, {"seed": 0, "batch_size": 16}.get(name, 1))
+        found["learning_rate"] = numbers(saved, "learning_rate", (1, 1)).item()
+        if not 0 < found["learning_rate"] < math.inf or found["seed"] >= 2**32:
+            raise ValueError("learning_rate must be above 0, and seed below 2^32")
+        if found["images_num"] % found["batch_size"]:
+            raise ValueError("images_num is no multiple of batch_size")
+        found["losses"] = {k: numbers(saved, k) for k in ("c_loss", "d_loss")}
+        if record:
+            found["script"], found["producer"] = str(saved["script"]), str(saved["producer"])
+            if found["script"] not in FIELDS:
+                raise ValueError(f"script must be gan_adam or gan_mbgd, not {found['script']}")
+            found["who"] = "Octave" if "Octave" in found["producer"] else "MATLAB"
+            found["first"] = whole(saved, "first", 0) if "first" in saved else 0
+            found["epoch"] = whole(saved, "epoch", found["first"] + 1)
+            found["complete"] = "complete" not in saved or bool(saved["complete"])
+            found["printed"] = str(saved["printed"]) if "printed" in saved else None
+            check = numbers(saved, "images_check", (1, 2)) if "images_check" in saved else None
+            found["images_check"] = check
+            epochs = found["epoch"] - found["first"]
+            steps = epochs * found["images_num"] // found["batch_size"]
+            for name, x in found["losses"].items():
+                if x.size != steps and (found["complete"] or x.size > steps):
+                    raise ValueError(f"{name} must have {steps} entries, one a step, not {x.size}")
+        else:
+            found["script"] = "gan_adam" if "t" in saved["generator"] else "gan_mbgd"
+            found["first"], found["epoch"] = 0, whole(saved, "e", 0)
+            found["precision"], found["gradient"] = str(saved["precision"]), str(saved["gradient"])
+        if len({x.size for x in found["losses"].values()}) > 1:
+            raise ValueError("c_loss and d_loss must have the same length")
+        found["state"] = read_state(saved, found["script"])
+        if record:
+            shape = (found["batch_size"], 784)
+            found["state"]["images_fake"] = numbers(saved, "images_fake", shape)
+    except KeyError as error:
+        fail(f"{file}: is no {what}: {error.args[0]} is missing")
+    except (LookupError, TypeError, ValueError) as error:
+        fail(f"{file}: is no {what}: {error}")
     return found
 
 
-def losses(workspace):
-    """c_loss and d_loss of every step: a dict of two arrays (steps,)."""
-    return {k: np.ravel(numbers(workspace[k], k)) for k in ("c_loss", "d_loss")}
+# ------------------------------------------------------------------------------- runs of the port
 
 
-def read_record(file):
-    """A file from record_run.m, checked: a dict of settings, script, producer, losses, weights
-    images_fake (batch_size, 784) and who (short for the producer). Fails with what is wrong."""
-    saved, record = load(file), {}
-    try:
-        record["script"], record["producer"] = str(saved["script"]), str(saved["producer"])
-        record["who"] = "Octave" if "Octave" in record["producer"] else "MATLAB"
-        if record["script"] not in ("gan_adam", "gan_mbgd"):
-            raise ValueError(f"script must be gan_adam or gan_mbgd, not {record['script']}")
-        for name in SETTINGS[:4]:
-            record[name] = whole(saved[name], {"seed": 0, "batch_size": 16}.get(name, 1), name)
-        if record["seed"] >= 2**32:
-            raise ValueError("seed must be below 2^32")
-        rate = numbers(saved["learning_rate"], "learning_rate")
-        if rate.size != 1 or not 0 < rate.item() < math.inf:
-            raise ValueError("learning_rate must be a number above 0")
-        record["learning_rate"] = rate.item()
-        record["losses"], record["weights"] = losses(saved), weights(saved)
-        if record["images_num"] % record["batch_size"]:
-            raise ValueError("images_num is no multiple of batch_size")
-        steps = record["epoch"] * record["images_num"] // record["batch_size"]
-        for name, x in record["losses"].items():
-            if x.size != steps:
-                raise ValueError(f"{name} must have {steps} entries, one a step, but has {x.size}")
-        fake = record["images_fake"] = numbers(saved["images_fake"], "images_fake")
-        if fake.shape != (record["batch_size"], 784):
-            raise ValueError(f"images_fake must be {record['batch_size']} x 784")
-    except KeyError as error:
-        fail(f"{file}: is no record of record_run.m: {error.args[0]} is missing")
-    except (LookupError, TypeError, ValueError) as error:
-        fail(f"{file}: is no record of record_run.m: {error}")
-    return record
+def run_port(record, checkpoint=None, rounding=0):
+    """Run the record's script in this process: a dict of losses and state, images_fake among it.
 
-
-def read_checkpoint(file):
-    """A checkpoint of a script: a dict of settings, script, losses and weights. Fails as above."""
-    saved, run = load(file), {}
-    try:
-        run["losses"], run["weights"] = losses(saved), weights(saved)
-        run["script"] = "gan_adam" if "t" in saved["generator"] else "gan_mbgd"
-        for name in SETTINGS:
-            run[name] = numbers(saved["e" if name == "epoch" else name], name).item()
-        run["precision"], run["gradient"] = str(saved["precision"]), str(saved["gradient"])
-    except KeyError as error:
-        fail(f"{file}: is no checkpoint: {error.args[0]} is missing")
-    except (LookupError, TypeError, ValueError) as error:
-        fail(f"{file}: is no checkpoint: {error}")
-    return run
-
-
-def run_script(record, folder):
-    """Run the record's script with the record's settings; returns what read_checkpoint() does.
-
-    The checkpoint and the pictures go to `folder`. Where the script fails, so does this; the
-    script's own line on standard error says why.
+    checkpoint: the file to go on from. rounding: 0 for the port as it is; 1 and 2 sum products in
+    another order and change the starting weights in the last bit, at random. Where the script
+    fails, so does this; the script's own line on standard error says why.
     """
-    checkpoint = os.path.join(folder, "run.mat")
-    command = [sys.executable, os.path.join(ROOT, record["script"] + ".py")]
-    for name in SETTINGS:
-        command += ["--" + name.replace("_", "-"), repr(record[name])]
-    command += ["--checkpoint", checkpoint, "--pics", folder]
-    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
-        raise SystemExit(2)
-    return read_checkpoint(checkpoint)
+    gan = importlib.import_module(record["script"])
+    epochs = record["first"] + math.ceil(len(record["losses"]["c_loss"]) / batches(record))
+    flags = [f"--epoch={max(epochs, record['first'] + 1)}", f"--data={DATA}"]
+    flags += [f"--{k.replace('_', '-')}={record[k]}" for k in SETTINGS]
+    if checkpoint:
+        flags.append(f"--resume={checkpoint}")
+    chance, result, saves = np.random.RandomState(rounding), {}, []
+
+    def keep_images(images, count, path):
+        result["images_fake"] = images.copy()
+
+    def keep_state(opt, generator, discriminator, c_losses, d_losses):
+        if not saves:  # before the first step
+            saves.append(len(c_losses))
+            for layer in (
+                (*generator["layers"][1:], *discriminator["layers"][1:]) if rounding else ()
+            ):
+                for k in "w", "b":
+                    layer[k] *= 1 + 2.0**-52 * chance.randint(-1, 2, layer[k].shape)
+        result["losses"] = {
+            "c_loss": np.array(c_losses[saves[0] :]),
+            "d_loss": np.array(d_losses[saves[0] :]),
+        }
+        nets = {"generator": generator, "discriminator": discriminator}
+        result["state"] = read_state(nets, record["script"])
+
+    def mtimes(a, b):
+        if rounding == 1:
+            return np.matmul(a[:, ::-1], b[::-1], order="F")
+        half = a.shape[1] // 2
+        return np.matmul(a[:, :half], b[:half], order="F") + np.matmul(a[:, half:], b[half:])
+
+    new = {"save_images": keep_images, "save_checkpoint": keep_state}
+    if rounding:
+        new["mtimes"] = mtimes
+    old = {name: getattr(gan, name) for name in new}
+    try:
+        vars(gan).update(new)
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            gan.main(gan.options([*flags, f"--pics={folder}"]))
+    finally:
+        vars(gan).update(old)
+    result["state"]["images_fake"] = result.pop("images_fake")
+    return result
+
+
+def batches(record):
+    """How many steps an epoch has."""
+    return record["images_num"] // record["batch_size"]
+
+
+def images_check(images_num):
+    """Two sums that tell the first images from others, as record_run.m makes them: (1, 2)."""
+    x = loadmat(DATA, variable_names=["train_x"])["train_x"][:images_num].astype(float)
+    return np.array([[x.sum(axis=0) @ np.arange(1, 785), np.arange(1, len(x) + 1) @ x.sum(axis=1)]])
 
 
 # ---------------------------------------------------------------------------------- comparing
 
 
-def parted(a, b, relative):
-    """The elementwise difference of two arrays of one shape, 0 where both are the same or NaN.
+def parted(a, b, small=0.0):
+    """The elementwise difference of two arrays relative to their size; 0 where both are NaN.
 
-    Relative to the larger of the two if `relative`; infinite where only one is finite.
+    Numbers below `small` times the largest count as that large. Infinite where only one is finite.
     """
     with np.errstate(all="ignore"):
-        x = np.abs(a - b)
-        if relative:
-            x /= np.maximum(np.abs(a), np.abs(b))
+        size = np.maximum(np.abs(a), np.abs(b))
+        x = np.abs(a - b) / np.maximum(size, small * size[np.isfinite(size)].max(initial=0))
     x[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
     x[np.isnan(x)] = np.inf
     return x
 
 
-def limits(script, steps):
-    """How far the losses may part by rounding alone at each of so many steps: (steps,)."""
-    if script != "gan_adam":
-        return np.full(steps, CLOSE)
-    start, calm, tenfold = ENVELOPE
-    growth = np.maximum(np.arange(1, steps + 1) - calm, 0) / tenfold
-    return start * 10.0 ** np.minimum(growth, 300)
+def apart(one, other, steps):
+    """How far two runs are apart: losses, name -> (steps,), and final arrays, name -> number."""
+    losses = {k: parted(one["losses"][k][:steps], other["losses"][k][:steps]) for k in COLOURS}
+    arrays = {k: float(parted(x, other["state"][k], 1e-3).max()) for k, x in one["state"].items()}
+    return losses, arrays
+
+
+def limits(record, base, checkpoint, steps):
+    """What rounding may make of a difference: of a loss at each step (steps,), of each array."""
+    loss, arrays = np.full(steps, FLOOR), dict.fromkeys(base["state"], FLOOR)
+    for rounding in 1, 2:
+        losses, states = apart(base, run_port(record, checkpoint, rounding), steps)
+        loss = np.maximum(loss, np.maximum(*losses.values()))
+        arrays = {k: max(x, states[k]) for k, x in arrays.items()}
+    return FACTOR * np.maximum.accumulate(loss), {k: FACTOR * x for k, x in arrays.items()}
 
 
 def first_above(x, limit):
@@ -196,42 +264,157 @@ def first_above(x, limit):
     return int(above[0]) + 1 if above.size else 0
 
 
-def verdict(record, run, loss, weight, picture):
-    """Returns (exit status, sentence) for the differences of the losses at each step (relative),
-    of the weights (the largest) and of the picture (grey levels, or None)."""
-    names = [*SETTINGS, "script"]
-    told = [f"{k} is {record[k]} here and {run[k]} there" for k in names if record[k] != run[k]]
-    wanted = {"precision": "double", "gradient": "matlab"}
-    told += [f"the run has {k} {run[k]}" for k in wanted if run[k] != wanted[k]]
-    if told:
-        return 1, f"different: {', '.join(told)}"
-    if max(loss.max(), weight) <= CLOSE and (picture or 0) <= PICTURE:
-        return 0, "equal to rounding: losses and weights within 1e-9"
-    allowed = limits(record["script"], loss.size)
-    step = first_above(loss, allowed)
-    if step:
-        return 1, f"different: the losses of step {step} part by more than rounding can explain"
-    most = max(CLOSE, WEIGHTS_FACTOR * allowed[-1] if record["script"] == "gan_adam" else 0)
-    if weight > most:
-        return (
-            1,
-            f"different: a weight parts by {weight:.1e}, where rounding gives up to {most:.0e}",
+def verdict(losses, states, loss_limit, state_limits, total):
+    """Returns (exit status, sentence).
+
+    losses: name -> difference at each step; states: array's name -> difference, or None where only
+    losses are compared; the limits: what rounding may make of them; total: the steps of the record.
+    """
+    judged = (first_above(loss_limit, CHAOS) or loss_limit.size + 1) - 1
+    for step in range(judged):
+        for name, x in losses.items():
+            if x[step] > loss_limit[step]:
+                return 1, (
+                    f"different: {name} of step {step + 1} by {x[step]:.1e}, where rounding gives "
+                    f"up to {loss_limit[step]:.1e}"
+                )
+    if judged < loss_limit.size:
+        return 3, (
+            f"equal up to step {judged} of {total}; beyond it rounding alone differs as much: "
+            "record_from, from a checkpoint, judges later steps"
         )
-    if most == CLOSE and (picture or 0) > PICTURE:
-        return 1, f"different: the picture parts by {picture} grey levels, the weights do not"
-    step = first_above(loss, CLOSE)
-    after = f"after step {step - 1}" if step else "at the end"
-    return 0, (
-        f"equal to rounding; Adam's chaos parts the runs {after}: their differences begin at "
-        "rounding's size and grow step by step, as those of any two runs with other roundings do"
+    for name, x in (states or {}).items():
+        if x > state_limits[name] and state_limits[name] <= CHAOS:
+            return 1, (
+                f"different: {name} after the last step by {x:.1e}, where rounding gives up to "
+                f"{state_limits[name]:.1e}"
+            )
+    if states is None:
+        return 3, f"equal up to step {judged} of {total} in the losses; nothing else was compared"
+    blurred = [name for name in states if state_limits[name] > CHAOS]
+    if blurred or judged < total:
+        why = f"of {', '.join(blurred)} nothing can be told" if blurred else "the record ends there"
+        return 3, f"equal up to step {judged} of {total}; {why}"
+    return 0, f"equal: {total} steps and the final state, as far as rounding goes"
+
+
+def settings_apart(record, run):
+    """In which settings a finished run is another one than the record's: a list of words."""
+    names = [*SETTINGS, "script"]
+    told = [
+        f"{k} is {record[k]} in {record['name']} and {run[k]} in {run['name']}"
+        for k in names
+        if record[k] != run[k]
+    ]
+    wanted = {"precision": "double", "gradient": "matlab"}
+    return told + [f"{run['name']} has {k} {run[k]}" for k in wanted if run[k] != wanted[k]]
+
+
+def printed_apart(record):
+    """What is wrong with the lines that the record's script printed: words, or None.
+
+    They must be those that the port prints for the record's own losses.
+    """
+    gan, lines, each = importlib.import_module(record["script"]), [], batches(record)
+    for e in range(record["first"] + 1, record["epoch"] + 1):
+        step = (e - record["first"]) * each - 1
+        c_loss, d_loss = (gan.float_f(x[step]) for x in record["losses"].values())
+        lines += [f'c_loss:"{c_loss}",d_loss:"{d_loss}"']
+        lines += [f"save_sample:./pics/epoch_{e}_t_{each}.png"]
+    printed = record["printed"].splitlines()
+    for k, (a, b) in enumerate(zip(lines, printed, strict=False)):
+        if a != b:
+            return f"printed line {k + 1} is {b} there and {a} here"
+    return None if len(lines) == len(printed) else f"{len(printed)} printed lines, not {len(lines)}"
+
+
+def compare_record(opt):
+    """Print the tables for opt.record and a run of the port; returns the exit status."""
+    record = read_workspace(opt.record, True)
+    if bool(record["first"]) != bool(opt.start) and not opt.start:
+        fail(f"{opt.record}: begins behind epoch {record['first']}; give --from CHECKPOINT.mat")
+    if opt.start:
+        start = read_workspace(opt.start, False)
+        told = settings_apart(record, start | {"images_num": record["images_num"]})
+        if start["epoch"] != record["first"]:
+            told.append(f"it is of epoch {start['epoch']}, not {record['first']}")
+        if told:
+            fail(f"--from {opt.start}: is not where the record began: {', '.join(told)}")
+    here = f"{record['script']}.py"
+    print(f"{record['script']}: {record['producer']} and {here}, {settings_line(record)}")
+    if record["images_check"] is not None:
+        if (record["images_check"] != images_check(record["images_num"])).any():
+            print(f"different: {record['who']} had other images than {DATA}")
+            return 1
+    total = (record["epoch"] - record["first"]) * batches(record)
+    steps, skipped = len(record["losses"]["c_loss"]), 0
+    run = base = run_port(record, opt.start)
+    if opt.checkpoint:
+        run = read_workspace(opt.checkpoint, False)
+        here = run["name"]
+        told = settings_apart(record, run)
+        if told:
+            print(f"different: {', '.join(told)}")
+            return 1
+        steps = min(steps, len(run["losses"]["c_loss"]))
+        print(f"{here} and {record['name']} share {steps} steps")
+        # a run that resumed from a MATLAB workspace does not know the losses before
+        known = ~np.isnan(run["losses"]["c_loss"][:steps])
+        skipped = int(np.argmax(known)) if known.any() else steps
+        print(f"{here} knows no losses of the first {skipped} of them") if skipped else None
+    if skipped >= steps:
+        fail(f"{opt.checkpoint or opt.record}: has no losses to compare")
+    loss_limit, state_limits = limits(record, base, opt.start, steps)
+    losses, states = apart(run, record, steps)
+    losses = {k: np.where(np.arange(steps) < skipped, 0, x) for k, x in losses.items()}
+    if steps < total or run.get("epoch", record["epoch"]) != record["epoch"]:
+        states = None
+    print_epochs(record, run, steps, here)
+    print_differences(losses, loss_limit, states, state_limits)
+    if opt.plot:
+        plot(record, run, losses, loss_limit, here, opt.plot)
+    status, sentence = verdict(losses, states, loss_limit, state_limits, total)
+    words = printed_apart(record) if record["printed"] is not None and steps == total else None
+    if words:
+        status, sentence = 1, f"different: {words}"
+    if not record["complete"] and status == 3:
+        sentence += "; the recorded run broke off"
+    print(sentence)
+    return status
+
+
+def settings_line(record):
+    """The record's settings in words."""
+    epochs = f"epoch {record['first'] + 1}..{record['epoch']}"
+    return ", ".join([epochs, *(f"{k} {record[k]}" for k in SETTINGS)])
+
+
+def print_epochs(record, run, steps, here):
+    """Print what both programs print after each epoch."""
+    who, each = record["who"], batches(record)
+    print(
+        "epoch  {:>14} {:>12}  {:>14} {:>12}".format(f"c_loss {who}", here, f"d_loss {who}", here)
     )
+    for k in range(each - 1, steps, each):
+        c, d = ([x["losses"][name][k] for x in (record, run)] for name in COLOURS)
+        e = record["first"] + k // each + 1
+        print("{:5}  {:14f} {:12f}  {:14f} {:12f}".format(e, *c, *d))
 
 
-def grid(images):
-    """The script's picture of the first 16 rows of `images` (n, 784), 0..1: (112, 112) uint8."""
-    tiles = images[:16].reshape(4, 4, 28, 28)  # row, column, and a tile's own column and row
-    grey = np.nan_to_num(tiles.transpose(0, 3, 1, 2).reshape(112, 112) * 255, nan=0).clip(0, 255)
-    return np.floor(grey + 0.5).astype(np.uint8)
+def print_differences(losses, loss_limit, states, state_limits):
+    """Print how far both are apart, beside what rounding may make of it."""
+    largest = np.maximum.accumulate(np.maximum(*losses.values()))
+    print("largest difference of a loss, relative | what rounding may make of it, up to step")
+    marks = [x for x in MARKS if x < largest.size] + [largest.size]
+    for x in marks:
+        print(f"{x:6}  {largest[x - 1]:.0e} | {min(loss_limit[x - 1], 1):.0e}")
+    if states is not None:
+        print("the same of the final state, those nearest to the limit or beyond it first")
+        for name in sorted(states, key=lambda k: -states[k] / state_limits[k])[:5]:
+            print(f"  {name:21} {states[name]:.0e} | {min(state_limits[name], 1):.0e}")
+
+
+# ---------------------------------------------------------------------------- pictures and logs
 
 
 def read_picture(file):
@@ -245,73 +428,8 @@ def read_picture(file):
         fail(f"{file}: is no picture ({error})")
 
 
-def compare_record(opt):
-    """Print the tables for opt.record, with opt.checkpoint or a new run; returns the status."""
-    record = read_record(opt.record)
-    picture = None
-    with tempfile.TemporaryDirectory() as folder:
-        if opt.checkpoint:
-            run = read_checkpoint(opt.checkpoint)
-        else:
-            run = run_script(record, folder)
-            batches = record["images_num"] // record["batch_size"]
-            ours = read_picture(os.path.join(folder, f"epoch_{record['epoch']}_t_{batches}.png"))
-            picture = np.abs(ours - grid(record["images_fake"]))
-    steps = min(x.size for x in (*record["losses"].values(), *run["losses"].values()))
-    if steps == 0:
-        fail(f"{opt.checkpoint}: has no losses")
-    theirs, ours = ({k: v[:steps] for k, v in x["losses"].items()} for x in (record, run))
-    print(f"{record['script']}: {record['producer']} and Python, " + settings_line(record))
-    print_epochs(theirs, ours, record["images_num"] // record["batch_size"], record["who"])
-    each = {k: parted(theirs[k], ours[k], True) for k in theirs}
-    loss = np.maximum(*each.values())
-    for limit in 1e-9, 1e-6:
-        print(
-            f"losses part by more than {limit:.0e}: "
-            + (f"at step {first_above(loss, limit)}" if first_above(loss, limit) else "never")
-        )
-    marks = [x for x in MARKS if x < steps] + [steps]
-    print("largest relative difference of a loss, up to step")
-    print("  " + "  ".join(f"{x}: {loss[:x].max():.0e}" for x in marks))
-    weight = {k: parted(x, run["weights"][k], False).max() for k, x in record["weights"].items()}
-    for name, x in weight.items():
-        print(f"largest difference of {name:17} {x:.1e}")
-    if picture is None:
-        print("pictures: not compared, a checkpoint has none")
-    else:
-        print(f"last picture: {pixels(picture)}")
-    if opt.plot:
-        plot(theirs, ours, each, record["who"], record["script"], opt.plot)
-    most = None if picture is None else int(picture.max())
-    status, sentence = verdict(record, run, loss, max(weight.values()), most)
-    print(sentence)
-    return status
-
-
-def settings_line(record):
-    """The record's settings in words."""
-    return ", ".join(f"{k} {record[k]}" for k in SETTINGS)
-
-
-def print_epochs(theirs, ours, batches, who):
-    """Print what both programs print after each epoch of so many batches; `who` names theirs."""
-    heads = f"c_loss {who}", "Python", f"d_loss {who}", "Python"
-    print("epoch  {:>14} {:>12}  {:>14} {:>12}".format(*heads))
-    for k in range(batches - 1, len(theirs["c_loss"]), batches):
-        c, d = ((theirs[x][k], ours[x][k]) for x in ("c_loss", "d_loss"))
-        print(f"{k // batches + 1:5}  {c[0]:14f} {c[1]:12f}  {d[0]:14f} {d[1]:12f}")
-
-
-def pixels(difference):
-    """A difference of pictures in words."""
-    return (
-        f"largest difference {difference.max()} grey levels, "
-        f"{np.count_nonzero(difference)} of {difference.size} pixels differ"
-    )
-
-
 def compare_pictures(first, second):
-    """Compare the .png files of the same name in two folders; returns the status."""
+    """Compare the .png files of two folders; returns the status."""
     names = []
     for folder in first, second:
         try:
@@ -328,160 +446,111 @@ def compare_pictures(first, second):
             print(f"{name}: sizes differ, {a.shape} and {b.shape}")
             most = math.inf
         else:
-            print(f"{name}: {pixels(np.abs(a - b))}")
-            most = max(most, int(np.abs(a - b).max()))
-    for folder, only in (first, names[0] - names[1]), (second, names[1] - names[0]):
-        if only:
-            print(f"only in {folder}: {len(only)} pictures, not compared")
-    print("equal to rounding" if most <= PICTURE else "different: by more than 1 grey level")
-    return int(most > PICTURE)
+            x = np.abs(a - b)
+            print(f"{name}: largest difference {x.max()} grey levels, ", end="")
+            print(f"{np.count_nonzero(x)} of {x.size} pixels differ")
+            most = max(most, int(x.max()))
+    if most > 1:
+        print("different: by more than 1 grey level")
+        return 1
+    missing = [(first, names[1] - names[0]), (second, names[0] - names[1])]
+    for folder, lacks in missing:
+        if lacks:
+            print(f"missing in {folder}: {len(lacks)}, {min(lacks)} the first by name")
+    if names[0] != names[1]:
+        print(f"equal in the {len(both)} pictures that are in both folders; others are missing")
+        return 3
+    print(f"equal: {len(both)} pictures, within the 1 grey level that rounding may make")
+    return 0
 
 
 def read_log(file):
-    """The losses that a run printed: (epochs, 2) floats."""
+    """The epochs and losses that a run printed: a list of (epoch, c_loss, d_loss)."""
     try:
-        with open(file, encoding="utf-8", errors="replace") as f:
-            found = re.findall(r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"', f.read())
-        values = np.array([[float(x) for x in line] for line in found])
+        with open(file, "rb") as f:
+            content = f.read()
     except OSError as error:
         fail(f"{file}: cannot be read ({error.strerror})")
-    except ValueError as error:
-        fail(f"{file}: has a loss that is no number: {error}")
-    if not len(values):
-        fail(f'{file}: has no line like c_loss:"0.5",d_loss:"0.5"')
-    return values
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"c\0_\0l\0o\0s\0s" in content
+    text = content.decode("utf-16" if content[:1] in b"\xff\xfe" else "utf-16-le", "replace")
+    text = text if wide else content.decode("utf-8", "replace")
+    found = re.findall(r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"|epoch_(\d+)_t_\d+\.png', text)
+    epochs, losses = [], []
+    for c_loss, d_loss, epoch in found:
+        if epoch and losses:
+            epochs.append((int(epoch), *losses))
+            losses = []
+        elif not epoch:
+            try:
+                losses = [float(c_loss), float(d_loss)]
+            except ValueError as error:
+                fail(f"{file}: has a loss that is no number: {error}")
+    if not epochs:
+        fail(f'{file}: has no line like c_loss:"0.5",d_loss:"0.5" with save_sample:... behind it')
+    numbers_ = [x[0] for x in epochs]
+    if any(b <= a for a, b in zip(numbers_, numbers_[1:], strict=False)):
+        fail(f"{file}: has more than one run: epoch {max(numbers_)} is followed by an earlier one")
+    return epochs
 
 
 def compare_logs(first, second):
     """Compare the losses printed in two console logs, epoch by epoch; returns the status."""
-    a, b = read_log(first), read_log(second)
-    n = min(len(a), len(b))
-    difference = parted(a[:n], b[:n], False)
+    a, b = ({x[0]: x[1:] for x in read_log(file)} for file in (first, second))
+    both = sorted(a.keys() & b.keys())
     print(f"{'epoch':>5}  {'c_loss 1':>12} {'c_loss 2':>12}  {'d_loss 1':>12} {'d_loss 2':>12}")
-    for e in range(n):
-        print(f"{e + 1:5}  {a[e, 0]:12f} {b[e, 0]:12f}  {a[e, 1]:12f} {b[e, 1]:12f}")
-    if len(a) != len(b):
-        print(f"only {n} epochs are in both: {first} has {len(a)}, {second} has {len(b)}")
-    step = first_above(difference.max(axis=1), 1.5e-6)  # the last digit may round either way
-    if not step:
-        print("equal to rounding")
-        return 0
-    print(
-        f"different: from epoch {step} on. gan_adam's printed losses part by rounding alone after "
-        "700 to 1000 steps; record_run.m tells whether it is that"
-    )
-    return 1
+    wrong = 0
+    for e in both:
+        print(f"{e:5}  {a[e][0]:12f} {b[e][0]:12f}  {a[e][1]:12f} {b[e][1]:12f}")
+        x = np.abs(np.subtract(a[e], b[e]))
+        x[np.isclose(a[e], b[e], rtol=0, atol=1.5e-6, equal_nan=True)] = 0  # the last digit
+        wrong = wrong or (e if x.any() else 0)
+    if wrong:
+        print(
+            f"different: from epoch {wrong} on. gan_adam's printed losses part by rounding alone "
+            "after 700 to 1000 steps; record_run.m and record_from.m tell whether it is that"
+        )
+        return 1
+    if not both or a.keys() != b.keys():
+        print(
+            f"equal in the {len(both)} epochs that are in both: {first} has {len(a)}, "
+            f"{second} has {len(b)}"
+        )
+        return 3
+    print(f"equal: {len(both)} epochs, to the last digit printed")
+    return 0
 
 
 # ---------------------------------------------------------------------------------- the plot
 
 
-def plot(theirs, ours, each, who, script, file):
-    """Draw the losses of both (top) and their relative difference (bottom): a PNG of 900x600.
-
-    `theirs`, `ours`, `each`: c_loss and d_loss, and their differences, at every step; `who`
-    names theirs.
-    """
-    big = Image.new("RGB", (1800, 1200), "white")  # drawn twice as large, for smooth lines
-    draw = ImageDraw.Draw(big)
-    steps = len(theirs["c_loss"])
-    x = np.arange(1, steps + 1)
-    values = np.concatenate([*theirs.values(), *ours.values()])
-    values = values[np.isfinite(values)]
-    top = nice_ticks(0, float(values.max()) if values.size else 1)
-    low, high = -17, 0
-    write(draw, 150, 26, f"{script}: losses", 30, "lm")
-    write(draw, 150, 646, "their difference, relative (below 1e-17: drawn at 1e-17)", 30, "lm")
-    write(draw, 960, 1180, "step", 26, "mm")
-    box = (150, 60, 1770, 560)
-    axes(draw, box, (1, steps), (0, top[-1]), [(v, f"{v:g}") for v in top])
-    for name in COLOURS:
-        curve(draw, box, (1, steps), (0, top[-1]), x, theirs[name], COLOURS[name][0], 12)
-        curve(draw, box, (1, steps), (0, top[-1]), x, ours[name], COLOURS[name][1], 4)
-    pens = [(0, 12, who), (1, 4, "Python")]
-    key(draw, 1770, 26, [(f"{k} {w}", COLOURS[k][i], size) for k in COLOURS for i, size, w in pens])
-    box = (150, 680, 1770, 1110)
-    marks = [(v, f"1e{v}" if v else "1") for v in range(-16, 1, 4)]
-    axes(draw, box, (1, steps), (low, high), marks)
-    for name in COLOURS:
-        y = np.log10(np.clip(each[name], 10.0**low, 1))
-        curve(draw, box, (1, steps), (low, high), x, y, COLOURS[name][1], 4)
-    key(draw, 1770, 646, [(k, COLOURS[k][1], 4) for k in COLOURS])
+def plot(record, run, losses, loss_limit, here, file):
+    """Draw the losses of both, and their difference beside what rounding may make of it: a PNG."""
     try:
-        big.resize((900, 600), Image.Resampling.LANCZOS).save(file, "png")
+        import matplotlib
+    except ImportError:
+        fail("--plot needs matplotlib: python -m pip install matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    steps = np.arange(1, loss_limit.size + 1)
+    figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(9, 6), sharex=True)
+    for name, (light, dark) in COLOURS.items():
+        style = {"marker": "."} if steps.size == 1 else {}
+        top.plot(steps, record["losses"][name][: steps.size], color=light, linewidth=4, **style)
+        top.plot(steps, run["losses"][name][: steps.size], color=dark, linewidth=1, **style)
+        bottom.semilogy(steps, np.clip(losses[name], 1e-17, 1), color=dark, label=name, **style)
+    bottom.semilogy(steps, np.clip(loss_limit, 1e-17, 1), color="black", label="rounding, at most")
+    names = [f"{k} {x}" for k in COLOURS for x in (record["who"], here)]
+    top.legend(top.lines, names, ncols=2, fontsize="small")
+    bottom.legend(fontsize="small")
+    bottom.set(xlabel="step", ylabel="relative difference", ylim=(1e-17, 2))
+    top.set(ylabel="loss", title=f"{record['script']}: {record['producer']} and {here}")
+    figure.tight_layout()
+    try:
+        figure.savefig(file, format="png", dpi=100)
     except OSError as error:
         fail(f"--plot {file}: cannot be written ({error.strerror})")
-
-
-def nice_ticks(low, high, count=5):
-    """About `count` round numbers from `low` to at least `high`: a list."""
-    rough = max(high - low, 1e-12) / count
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough * 0.999)
-    return [low + i * step for i in range(math.ceil((high - low) / step - 1e-9) + 1)] or [low, 1]
-
-
-def place(box, xs, ys, x, y):
-    """The point of values `x`, `y` in `box`, whose sides are the values `xs`, `ys`."""
-    left, top, right, bottom = box
-    px = left + (x - xs[0]) / max(xs[1] - xs[0], 1e-300) * (right - left)
-    return px, bottom - (y - ys[0]) / max(ys[1] - ys[0], 1e-300) * (bottom - top)
-
-
-def axes(draw, box, xs, ys, marks):
-    """Draw both axes with ticks, labels and grey lines; `marks` are the (value, label) of y."""
-    left, top, right, bottom = box
-    for value, label in marks:
-        y = place(box, xs, ys, xs[0], value)[1]
-        draw.line((left, y, right, y), fill=(225, 225, 225), width=2)
-        draw.line((left - 10, y, left, y), fill="black", width=2)
-        write(draw, left - 18, y, label, 26, "rm")
-    ticks = [v for v in nice_ticks(0, xs[1]) if xs[0] <= v <= xs[1] and v == int(v)]
-    for value in [xs[0], *(v for v in ticks if v > xs[0] + (xs[1] - xs[0]) / 20)]:
-        x = place(box, xs, ys, value, ys[0])[0]
-        draw.line((x, bottom, x, bottom + 10), fill="black", width=2)
-        write(draw, x, bottom + 28, f"{value:.0f}", 26, "mm")
-    draw.line((left, top, left, bottom, right, bottom), fill="black", width=3)
-
-
-def curve(draw, box, xs, ys, x, y, colour, width):
-    """Draw the curve of `x`, `y`, with gaps where y is not finite and a dot for a lone point."""
-    points, dot = [], width
-    for a, b in [*zip(x, y, strict=True), (x[-1], math.nan)]:
-        if np.isfinite(b):
-            points.append(place(box, xs, ys, a, float(np.clip(b, *ys))))
-        elif points:
-            draw.line(points, fill=colour, width=width, joint="curve")
-            (p, q) = points[0]
-            if len(points) == 1:
-                draw.ellipse((p - dot, q - dot, p + dot, q + dot), fill=colour)
-            points = []
-
-
-def key(draw, right, y, entries):
-    """Draw the legend in one line that ends at (right, y): entries (text, colour, width)."""
-    font = letters(26)
-    for text, colour, width in reversed(entries):
-        left = right - int(draw.textlength(text, font=font))
-        write(draw, left, y, text, 26, "lm")
-        draw.line((left - 64, y, left - 14, y), fill=colour, width=width)
-        right = left - 100
-
-
-def write(draw, x, y, text, size, anchor):
-    """Write `text` at (x, y); `anchor` as Pillow's: l, m or r, and m for the middle height."""
-    font = letters(size)
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    x -= left + (right - left) * {"l": 0, "m": 0.5, "r": 1}[anchor[0]]
-    draw.text((x, y - (top + bottom) / 2), text, fill="black", font=font)
-
-
-def letters(size):
-    """Pillow's own font in `size` pixels; before Pillow 10.1 it has one small size only."""
-    try:
-        return ImageFont.load_default(size)
-    except (TypeError, ImportError):
-        return ImageFont.load_default()
+    pyplot.close(figure)
 
 
 # ---------------------------------------------------------------------------------- the program
@@ -491,18 +560,20 @@ def options(argv=None):
     """Read the command line; fails unless it names exactly one thing to compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.error = fail
-    parser.add_argument("record", nargs="?", metavar="RECORD.mat", help="from record_run.m")
-    parser.add_argument("--checkpoint", metavar="RUN.mat", help="of a finished run, instead of one")
-    parser.add_argument("--plot", metavar="FILE.png", help="draw the losses and their difference")
-    parser.add_argument(
-        "--pictures", nargs=2, metavar="DIR", help="compare two folders of pictures"
-    )
-    parser.add_argument("--logs", nargs=2, metavar="FILE", help="compare two console logs")
+    add = parser.add_argument
+    add("record", nargs="?", metavar="RECORD.mat", help="from record_run.m or record_from.m")
+    add("--from", dest="start", metavar="CHECKPOINT.mat", help="where record_from.m began")
+    add("--checkpoint", metavar="RUN.mat", help="a finished run of the port, instead of a new one")
+    add("--plot", metavar="FILE.png", help="draw the losses and their difference (matplotlib)")
+    add("--pictures", nargs=2, metavar="DIR", help="compare two folders of pictures")
+    add("--logs", nargs=2, metavar="FILE", help="compare two console logs")
     opt = parser.parse_args(argv)
     if sum(x is not None for x in (opt.record, opt.pictures, opt.logs)) != 1:
         fail("give one of: RECORD.mat, --pictures DIR1 DIR2, --logs FILE1 FILE2")
-    if opt.record is None and (opt.checkpoint or opt.plot):
-        fail("--checkpoint and --plot need RECORD.mat")
+    if opt.record is None and (opt.checkpoint or opt.plot or opt.start):
+        fail("--from, --checkpoint and --plot need RECORD.mat")
+    if opt.checkpoint and opt.start:
+        fail("give --from or --checkpoint, not both")
     if opt.plot and not os.path.isdir(os.path.dirname(opt.plot) or "."):
         fail(f"--plot {opt.plot}: its folder is missing")
     return opt
@@ -519,6 +590,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, ROOT)
     try:
         status = main()
         sys.stdout.flush()
