@@ -2,11 +2,7 @@
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 
-import pytest
 from conftest import ROOT, tracked_files
 from PIL import Image
 
@@ -14,78 +10,6 @@ import gan_adam
 
 with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
     README = f.read()
-ADAM = pytest.mark.parametrize("golden_run", ["gan_adam"], indirect=True)  # the recipes' script
-RECIPES = dict(re.findall(r"<!-- recipe: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
-
-
-@pytest.fixture(scope="module")
-def trained(golden_run, tmp_path_factory):
-    """A folder as after a run with --checkpoint run.mat: that file, and ./pics."""
-    folder = tmp_path_factory.mktemp("recipes")
-    shutil.copy(golden_run.checkpoint, folder / "run.mat")
-    shutil.copytree(golden_run.pics, folder / "pics")
-    # ten more epochs, made up: shuffled names would show
-    for e in range(3, 13):
-        grid = Image.new("L", (112, 112), e)
-        grid.save(folder / "pics" / f"epoch_{e}_t_100.png")
-    return folder
-
-
-def run_recipe(name, folder):
-    env = {**os.environ, "PYTHONPATH": ROOT}
-    command = [sys.executable, "-W", "error", "-c", RECIPES[name]]
-    end = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-    assert (end.returncode, end.stdout, end.stderr) == (0, "", "")
-
-
-def test_recipes_are_found():
-    assert set(RECIPES) == {"digits", "animation", "rows", "losses"}
-    assert README.count("```python") == len(RECIPES)
-
-
-@ADAM
-def test_recipe_digits(trained):
-    """Fed with the last batch's noise it would give the last picture; here, 60 new digits."""
-    run_recipe("digits", trained)
-    digits = Image.open(trained / "digits.png")
-    assert digits.size == (12 * 28, 5 * 28) and digits.getextrema()[1] > 200
-    # they are the generator's: the same by hand
-    opt = gan_adam.options(["--resume", str(trained / "run.mat")])
-    nets = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
-    gan_adam.resume(opt, *nets)
-    gan_adam.rng(2026)
-    images = gan_adam.nnff(nets[0], gan_adam.unifrnd(-1, 1, 60, 100))["layers"][-1]["a"]
-    value = int(255 * images[13, 2 * 28 + 5] + 0.5)
-    assert digits.getpixel((28 + 2, 28 + 5)) == value
-
-
-@ADAM
-def test_recipe_animation(trained):
-    run_recipe("animation", trained)
-    with Image.open(trained / "training.gif") as film:
-        assert film.n_frames == 12 and film.size == (336, 336)
-        for e in range(3, 13):  # in the order of the epochs
-            film.seek(e - 1)
-            assert abs(film.convert("L").getpixel((5, 5)) - e) <= 1
-
-
-@ADAM
-def test_recipe_rows(trained):
-    run_recipe("rows", trained)
-    sheet = Image.open(trained / "training.png")
-    assert sheet.size == (16 * 28, 3 * 28)  # epochs 1, 6 and 11
-    assert [sheet.getpixel((100, 28 * r + 9)) for r in (1, 2)] == [6, 11]
-    grid = Image.open(trained / "pics" / "epoch_1_t_100.png")
-    fifth = sheet.crop((4 * 28, 0, 5 * 28, 28))
-    assert fifth.tobytes() == grid.crop((0, 28, 28, 56)).tobytes()
-
-
-@ADAM
-def test_recipe_losses(trained):
-    run_recipe("losses", trained)
-    with Image.open(trained / "losses.png") as picture:
-        colours = {colour for _, colour in picture.getcolors(10**5)}
-    assert picture.size == (900, 400) and {(178, 34, 34), (70, 130, 180)} <= colours
 
 
 def test_flags():

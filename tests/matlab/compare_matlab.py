@@ -81,7 +81,7 @@ def numbers(saved, name, shape=None):
 def whole(saved, name, low):
     """saved[name] as an int of at least `low`; else ValueError."""
     x = numbers(saved, name)
-    if x.size != 1 or not (x[0] >= low and x[0] % 1 == 0):
+    if x.size != 1 or not low <= x[0] < math.inf or x[0] % 1:
         raise ValueError(f"{name} must be a whole number from {low} on")
     return int(x[0])
 
@@ -165,8 +165,8 @@ def run_port(record, checkpoint=None, rounding=0):
     """Run the record's script in this process: a dict of losses and state, images_fake among it.
 
     checkpoint: the file to go on from. rounding: 0 for the port as it is; 1 and 2 sum products in
-    another order and change the starting weights in the last bit, at random. Where the script
-    fails, so does this; the script's own line on standard error says why.
+    another order and change the starting weights and each db in the last bit, at random. Where the
+    script fails, so does this; the script's own line on standard error says why.
     """
     gan = importlib.import_module(record["script"])
     epochs = record["first"] + math.ceil(len(record["losses"]["c_loss"]) / batches(record))
@@ -200,9 +200,15 @@ def run_port(record, checkpoint=None, rounding=0):
         half = a.shape[1] // 2
         return np.matmul(a[:, :half], b[:half], order="F") + np.matmul(a[:, half:], b[half:])
 
+    def nnapplygrade(nn, learning_rate):
+        for layer in nn["layers"][1:]:  # db is a mean: its rounding is of the size of its terms
+            terms = np.abs(layer["d"]).mean(axis=0, keepdims=True)
+            layer["db"] += 2.0**-52 * terms * chance.randint(-1, 2, terms.shape)
+        return old["nnapplygrade"](nn, learning_rate)
+
     new = {"save_images": keep_images, "save_checkpoint": keep_state}
     if rounding:
-        new["mtimes"] = mtimes
+        new |= {"mtimes": mtimes, "nnapplygrade": nnapplygrade}
     old = {name: getattr(gan, name) for name in new}
     try:
         vars(gan).update(new)
@@ -248,8 +254,12 @@ def apart(one, other, steps):
     return losses, arrays
 
 
-def limits(record, base, checkpoint, steps):
-    """What rounding may make of a difference: of a loss at each step (steps,), of each array."""
+def limits(record, checkpoint, steps, base=None):
+    """What rounding may make of a difference: of a loss at each step (steps,), of each array.
+
+    base: the port's run of the record, where it is there already.
+    """
+    base = base or run_port(record, checkpoint)
     loss, arrays = np.full(steps, FLOOR), dict.fromkeys(base["state"], FLOOR)
     for rounding in 1, 2:
         losses, states = apart(base, run_port(record, checkpoint, rounding), steps)
@@ -348,7 +358,8 @@ def compare_record(opt):
             return 1
     total = (record["epoch"] - record["first"]) * batches(record)
     steps, skipped = len(record["losses"]["c_loss"]), 0
-    run = base = run_port(record, opt.start)
+    base = None if opt.checkpoint else run_port(record, opt.start)
+    run = base
     if opt.checkpoint:
         run = read_workspace(opt.checkpoint, False)
         here = run["name"]
@@ -364,7 +375,7 @@ def compare_record(opt):
         print(f"{here} knows no losses of the first {skipped} of them") if skipped else None
     if skipped >= steps:
         fail(f"{opt.checkpoint or opt.record}: has no losses to compare")
-    loss_limit, state_limits = limits(record, base, opt.start, steps)
+    loss_limit, state_limits = limits(record, opt.start, steps, base)
     losses, states = apart(run, record, steps)
     losses = {k: np.where(np.arange(steps) < skipped, 0, x) for k, x in losses.items()}
     if steps < total or run.get("epoch", record["epoch"]) != record["epoch"]:

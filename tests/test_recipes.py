@@ -1,8 +1,9 @@
-"""The README's recipes for a table, for samples, for a count and for the losses."""
+"""Each of the README's recipes, run as it stands there."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,15 +12,26 @@ import pytest
 from conftest import OCTAVE, ROOT, octave
 from PIL import Image
 from scipy.io import loadmat
-from test_readme import ADAM, trained  # noqa: F401 trained is a fixture
 
 import gan_adam
 
-# where README.md does not have them yet, the file that README_RECIPES names
-README = os.environ.get("README_RECIPES") or os.path.join(ROOT, "README.md")
-with open(README, encoding="utf-8") as f:
-    RECIPES = dict(re.findall(r"<!-- recipe: (\w+) -->\n```python\n(.*?)```", f.read(), re.DOTALL))
-pytestmark = pytest.mark.skipif("table" not in RECIPES, reason="README.md has no such recipes yet")
+with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+    README = f.read()
+RECIPES = dict(re.findall(r"<!-- recipe: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
+ADAM = pytest.mark.parametrize("golden_run", ["gan_adam"], indirect=True)  # the recipes' script
+
+
+@pytest.fixture(scope="module")
+def trained(golden_run, tmp_path_factory):
+    """A folder as after a run with --checkpoint run.mat: that file, and ./pics."""
+    folder = tmp_path_factory.mktemp("recipes")
+    shutil.copy(golden_run.checkpoint, folder / "run.mat")
+    shutil.copytree(golden_run.pics, folder / "pics")
+    # ten more epochs, made up: shuffled names would show
+    for e in range(3, 13):
+        grid = Image.new("L", (112, 112), e)
+        grid.save(folder / "pics" / f"epoch_{e}_t_100.png")
+    return folder
 
 
 def recipe_output(name, folder, change=None, more=""):
@@ -33,6 +45,54 @@ def recipe_output(name, folder, change=None, more=""):
     end = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
     assert (end.returncode, end.stderr) == (0, "")
     return end.stdout
+
+
+def test_recipes_are_found():
+    names = {"digits", "samples", "count", "table", "animation", "rows", "losses", "random"}
+    assert set(RECIPES) == names and README.count("```python") == len(names)
+
+
+def test_recipe_random(tmp_path):
+    """It prints what the README shows."""
+    shown = re.search(r"for these three lines:\n\n```\n(.*?)```", README, re.DOTALL)[1]
+    assert recipe_output("random", tmp_path) == shown
+
+
+@ADAM
+def test_recipe_digits(trained):
+    """Fed with the last batch's noise it would give the last picture; here, 60 new digits."""
+    assert not recipe_output("digits", trained)
+    digits = Image.open(trained / "digits.png")
+    assert digits.size == (12 * 28, 5 * 28) and digits.getextrema()[1] > 200
+    # they are the generator's: the same by hand
+    opt = gan_adam.options(["--resume", str(trained / "run.mat")])
+    nets = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
+    gan_adam.resume(opt, *nets)
+    gan_adam.rng(2026)
+    images = gan_adam.nnff(nets[0], gan_adam.unifrnd(-1, 1, 60, 100))["layers"][-1]["a"]
+    value = int(255 * images[13, 2 * 28 + 5] + 0.5)
+    assert digits.getpixel((28 + 2, 28 + 5)) == value
+
+
+@ADAM
+def test_recipe_animation(trained):
+    assert not recipe_output("animation", trained)
+    with Image.open(trained / "training.gif") as film:
+        assert film.n_frames == 12 and film.size == (336, 336)
+        for e in range(3, 13):  # in the order of the epochs
+            film.seek(e - 1)
+            assert abs(film.convert("L").getpixel((5, 5)) - e) <= 1
+
+
+@ADAM
+def test_recipe_rows(trained):
+    assert not recipe_output("rows", trained)
+    sheet = Image.open(trained / "training.png")
+    assert sheet.size == (16 * 28, 3 * 28)  # epochs 1, 6 and 11
+    assert [sheet.getpixel((100, 28 * r + 9)) for r in (1, 2)] == [6, 11]
+    grid = Image.open(trained / "pics" / "epoch_1_t_100.png")
+    fifth = sheet.crop((4 * 28, 0, 5 * 28, 28))
+    assert fifth.tobytes() == grid.crop((0, 28, 28, 56)).tobytes()
 
 
 def means_deviations_correlations(out):
@@ -78,7 +138,7 @@ def samples_by_hand(folder):
 
 
 @ADAM
-def test_recipe_samples(trained):  # noqa: F811
+def test_recipe_samples(trained):
     """The generator's own numbers, in double."""
     assert recipe_output("samples", trained) == ""
     images = loadmat(trained / "samples.mat")["images"]
@@ -90,7 +150,7 @@ def test_recipe_samples(trained):  # noqa: F811
 
 @ADAM
 @OCTAVE
-def test_recipe_samples_in_octave(trained):  # noqa: F811
+def test_recipe_samples_in_octave(trained):
     """reshape(images(1,:), 28, 28) is the picture that save_images writes."""
     recipe_output("samples", trained)
     octave(
@@ -114,7 +174,7 @@ def counts(out):
 
 
 @ADAM
-def test_recipe_count(trained):  # noqa: F811
+def test_recipe_count(trained):
     """All samples are counted; after two epochs most are alike, and by hand they are the same."""
     found = counts(recipe_output("count", trained))
     assert found.sum() == 1000
@@ -128,7 +188,7 @@ def test_recipe_count(trained):  # noqa: F811
 
 
 @ADAM
-def test_recipe_count_of_real_digits(trained):  # noqa: F811
+def test_recipe_count_of_real_digits(trained):
     """Fed with a thousand test digits it counts them right, and knows nine in ten."""
     sample = 'samples = gan.nnff(generator, gan.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]'
     real = (
@@ -149,7 +209,7 @@ def test_recipe_count_of_real_digits(trained):  # noqa: F811
 
 
 @ADAM
-def test_recipe_losses(trained):  # noqa: F811
+def test_recipe_losses(trained):
     """Both curves are the checkpoint's, under their names, and are in the picture."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     more = (
