@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import POSIX, SCRIPTS, assert_refused, run_script, start, tiny
+from conftest import POSIX, SCRIPTS, assert_refused, ended, run_script, start, tiny
 from PIL import Image
 from scipy.io import loadmat
 
@@ -238,13 +238,18 @@ def test_disk_full(name, small_data, tmp_path):
 
 def test_places_that_cannot_be_written(gan, small_data, capsys, tmp_path):
     (tmp_path / "file").write_text("")
-    flags = ["--data", small_data, "--images-num", 160, "--batch-size", 16]
+    flags = [*tiny(small_data), "--pics", tmp_path / "pics"]
     for bad in tmp_path / "none" / "run.mat", tmp_path, tmp_path / "file" / "run.mat":
-        assert_refused(gan, [*flags, "--checkpoint", bad], [str(bad)], capsys, tmp_path)
+        status, said = ended(gan, [*flags, "--checkpoint", bad], capsys)
+        assert (status, said.out) == (2, "")
+        assert said.err.count("\n") == 1 and str(bad) in said.err
+    assert sorted(os.listdir(tmp_path)) == ["file", "pics"] and not os.listdir(tmp_path / "pics")
     for bad in tmp_path / "file", tmp_path / "file" / "pics":
-        end = run_script(gan.__name__, *flags, "--pics", bad, cwd=tmp_path)
+        flags = [*tiny(small_data), "--pics", bad, "--checkpoint", "run.mat"]
+        end = run_script(gan.__name__, *flags, cwd=tmp_path)
         assert (end.returncode, end.stdout) == (2, "")
         assert end.stderr.count("\n") == 1 and str(bad) in end.stderr
+    assert sorted(os.listdir(tmp_path)) == ["file", "pics"]  # no checkpoint that is in the way
 
 
 def test_data_are_not_overwritten(gan, small_data, capsys, tmp_path):
