@@ -9,6 +9,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+# most tests' networks are small, and programs run beside each other: threads would only wait
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -17,6 +20,7 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
 SCRIPTS = ["gan_adam", "gan_mbgd"]
+ONE = ["gan_mbgd"]  # for tests of whole programs: what they test is the same text in both
 OCTAVE_PROGRAM = shutil.which("octave")
 OCTAVE = pytest.mark.skipif(not OCTAVE_PROGRAM, reason="GNU Octave is not installed")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX systems")

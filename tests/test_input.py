@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import SCRIPTS, assert_refused, ended, run_script, tiny
+from conftest import ONE, SCRIPTS, assert_refused, ended, run_script, tiny
 from scipy.io import savemat
 
 
@@ -62,7 +62,7 @@ def test_bad_data_files(gan, capsys, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works in Linux only")
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", ONE)
 def test_out_of_memory(name, tmp_path):
     """All images in one batch take gigabytes; one thread, since each takes memory of its own."""
     import resource

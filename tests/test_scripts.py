@@ -88,7 +88,7 @@ def test_matlabs_words_for_no_number(gan):
 
 def trained(gan, folder, *flags):
     """50 steps in this process with `flags`; the checkpoint, read."""
-    file = str(folder / "run.mat")
+    file = str(folder / f"{len(os.listdir(folder))}.mat")
     more = ["--images-num", "3000", "--epoch", "1", "--pics", str(folder), "--checkpoint", file]
     gan.main(gan.options([*more, *flags]))
     return loadmat(file)
