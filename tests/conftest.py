@@ -61,12 +61,30 @@ def golden_run(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory):
-    """A .mat file with 160 made-up pictures: the path."""
+    """A .mat file with 320 made-up pictures: the path."""
     file = tmp_path_factory.mktemp("data") / "small.mat"
-    images = np.random.RandomState(1).randint(0, 256, (160, 784)).astype(np.uint8)
+    images = np.random.RandomState(1).randint(0, 256, (320, 784)).astype(np.uint8)
     images[:, :300] = 0
     savemat(file, {"train_x": images}, do_compression=True)
     return str(file)
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Both scripts' networks with 24 numbers in the middle layer, not 512: files of a 20th."""
+    for name in SCRIPTS:
+        gan = importlib.import_module(name)
+        monkeypatch.setattr(gan, "nnsetup", smaller(gan.nnsetup))
+
+
+def smaller(nnsetup):
+    """nnsetup, but for the size of the middle layer."""
+
+    def setup(architecture, *precision):
+        first, _, last = architecture
+        return nnsetup([first, 24, last], *precision)
+
+    return setup
 
 
 def run_script(name, *flags, cwd, **more):

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import SCRIPTS, run_script
+from conftest import SCRIPTS, ended, run_script
 from scipy.io import loadmat, savemat
 
 SMALL = ["--images-num", 320, "--batch-size", 32]  # 10 steps an epoch
@@ -87,11 +87,10 @@ def assert_same(file, other):
         np.testing.assert_array_equal(a[k], b[k], err_msg=k)  # to the bit
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_cut_in_two(name, precision, tmp_path):
+def test_cut_in_two(name, tmp_path):
     """Losses, weights, moments, random state, output and pictures: all the same to the bit."""
-    flags = [*SMALL, "--seed", 9, "--precision", precision, "--learning-rate", 0.003]
+    flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003]
     save = ["--pics", "pics", "--checkpoint", "run.mat"]
     for folder in "whole", "cut":
         os.mkdir(tmp_path / folder)
@@ -110,19 +109,24 @@ def test_cut_in_two(name, precision, tmp_path):
         assert both[0] == both[1]
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_cut_in_two_with_all_flags_repeated(name, tmp_path):
-    """The line that began the run, with --resume: --seed 9 does not begin the stream anew."""
-    flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003, "--checkpoint", "run.mat"]
-    for folder in "whole", "cut":
-        os.mkdir(tmp_path / folder)
-    run_script(name, *flags, "--epoch", 3, cwd=tmp_path / "whole")
-    run_script(name, *flags, "--epoch", 1, cwd=tmp_path / "cut")
-    rest = run_script(name, *flags, "--resume", "run.mat", "--epoch", 3, cwd=tmp_path / "cut")
-    assert (rest.returncode, rest.stderr) == (0, "")
-    assert_same(tmp_path / "whole/run.mat", tmp_path / "cut/run.mat")
+@pytest.mark.usefixtures("small_networks")
+@pytest.mark.parametrize("again", ["", "precision", "all"])
+def test_cut_in_two_with_flags(gan, again, tmp_path, capsys):
+    """In single precision, said once, or again, or the whole line: --seed 9 begins nothing anew."""
+    flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003, "--precision", "single"]
+    said = {"": [], "precision": flags[-2:], "all": flags}[again]
+    save = ["--pics", tmp_path / "pics", "--checkpoint"]
+    for words in (
+        [*flags, *save, tmp_path / "whole.mat", "--epoch", 3],
+        [*flags, *save, tmp_path / "cut.mat", "--epoch", 1],
+        [*said, *save, tmp_path / "cut.mat", "--resume", tmp_path / "cut.mat", "--epoch", 3],
+    ):
+        gan.rng(77)  # what the run before left behind
+        assert ended(gan, words, capsys)[0] == 0
+    assert_same(tmp_path / "whole.mat", tmp_path / "cut.mat")
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_batch_size_may_change(gan, tmp_path, capsys):
     """The losses of all steps stay, however many an epoch had, and the file resumes."""
     file = small_run(gan, tmp_path)
@@ -151,6 +155,7 @@ def small_run(gan, folder, *flags):
     return file
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_flags_override_what_is_stored(gan, tmp_path, capsys):
     file = small_run(gan, tmp_path)
     opt = gan.options(["--resume", file])
@@ -160,23 +165,21 @@ def test_flags_override_what_is_stored(gan, tmp_path, capsys):
     assert (opt.batch_size, opt.images_num, opt.learning_rate, opt.epoch) == (16, 320, 0.5, 7)
     # --seed starts the stream anew
     opt = gan.options(["--resume", file, "--seed", "3"])
-    gan.resume(opt, gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1]))
+    gan.resume(opt, gan.nnsetup([100, 24, 784]), gan.nnsetup([784, 24, 1]))
     drawn = gan.rand(1, 3)
     gan.rng(3)
     np.testing.assert_array_equal(drawn, gan.rand(1, 3))
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_nothing_left_to_do(gan, tmp_path, capsys):
     """Already at --epoch: says so, exit 0, nothing trained or written."""
     file = small_run(gan, tmp_path)
-    capsys.readouterr()
     with open(file, "rb") as f:
         before = f.read()
-    end = run_script(
-        gan.__name__, "--resume", file, "--epoch", 2, "--checkpoint", file, cwd=tmp_path
-    )
-    assert end.returncode == 0 and end.stdout == ""
-    assert end.stderr.count("\n") == 1 and "2 epochs" in end.stderr
+    status, said = ended(gan, ["--resume", file, "--epoch", 2, "--checkpoint", file], capsys)
+    assert (status, said.out) == (0, "")
+    assert said.err.count("\n") == 1 and "2 epochs" in said.err
     with open(file, "rb") as f:
         assert f.read() == before
 
@@ -187,7 +190,8 @@ def matlab_workspace(file, out, **more):
     With the fields z a d dw db that the original's functions leave in the layers.
     """
     mat = loadmat(file, simplify_cells=True)
-    for name, sizes in ("generator", [100, 512, 784]), ("discriminator", [784, 512, 1]):
+    for name in "generator", "discriminator":
+        sizes = mat[name]["architecture"].astype(int)
         layers = np.empty((1, 3), object)
         layers[0, 0] = {"a": np.ones((32, sizes[0]))}
         for i in 1, 2:
@@ -202,6 +206,7 @@ def matlab_workspace(file, out, **more):
     savemat(out, {k: mat[k] for k in ("generator", "discriminator")} | {"e": 2.0} | more)
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_workspace_of_the_original(gan, tmp_path, capsys):
     """It resumes without our variables: the stream starts from --seed, old losses are NaN."""
     file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
@@ -220,6 +225,7 @@ def test_workspace_of_the_original(gan, tmp_path, capsys):
     np.testing.assert_array_equal(mat["d_loss"][20:], loadmat(matlab)["d_loss"][20:])
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_workspace_of_the_other_script(tmp_path, capsys):
     import gan_adam
     import gan_mbgd
@@ -227,9 +233,9 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
     for mine, other in (gan_adam, gan_mbgd), (gan_mbgd, gan_adam):
         (tmp_path / mine.__name__).mkdir()
         file = small_run(mine, tmp_path / mine.__name__)
-        end = run_script(other.__name__, "--resume", file, "--epoch", 3, cwd=tmp_path)
-        assert end.returncode == 2 and end.stdout == ""
-        assert end.stderr.count("\n") == 1 and "w_m" in end.stderr and file in end.stderr
+        status, said = ended(other, ["--resume", file, "--epoch", 3], capsys)
+        assert (status, said.out) == (2, "")
+        assert said.err.count("\n") == 1 and "w_m" in said.err and file in said.err
 
 
 def with_layer(network, **values):
@@ -252,7 +258,7 @@ def foreign_files(gan, whole):
     yield "no e", {k: v for k, v in whole.items() if k != "e"}
     for what, variables in {
         "a number for a network": {"generator": 1.0},
-        "another architecture": other_generator(w=np.ones((100, 256))),
+        "another architecture": other_generator(w=w[:, :-1]),
         "networks swapped": {
             "generator": whole["discriminator"],
             "discriminator": generator,
@@ -272,12 +278,12 @@ def foreign_files(gan, whole):
         "a stream beyond its end": {"rng_state": np.append(state[:624], np.uint32(10**6))},
         "an infinite stream": {"rng_state": np.append(state[:624], np.inf)},
         "a stream of doubles": {"rng_state": state * 1.5},
-        "a weight that is no real number": other_generator(w=1j * np.ones((100, 512))),
+        "a weight that is no real number": other_generator(w=1j * w),
         "a text for a weight": other_generator(w="text"),
         "a transposed weight": other_generator(w=w.T),
-        "a weight that is not finite": other_generator(w=np.full((100, 512), np.inf)),
-        "weights that are all zero": other_generator(w=np.zeros((100, 512))),
-        "a bias of another length": other_generator(b=np.ones((1, 511))),
+        "a weight that is not finite": other_generator(w=np.full(w.shape, np.inf)),
+        "weights that are all zero": other_generator(w=0 * w),
+        "a bias of another length": other_generator(b=generator["layers"][1]["b"][:-1]),
         "a broken setting": {"batch_size": 3.5},
         "NaN for a setting": {"learning_rate": np.nan},
         "nothing for a setting": {"images_num": np.zeros((0, 0))},
@@ -306,7 +312,8 @@ def foreign_files(gan, whole):
         yield "no b_v", whole | {"generator": generator | {"layers": cells}}
 
 
-def test_other_foreign_files(gan, tmp_path, capsys):
+@pytest.mark.usefixtures("small_networks")
+def test_other_foreign_files(gan, small_data, tmp_path, capsys):
     """Each lacks something, or has another form: one line, status 2, no traceback."""
     file = small_run(gan, tmp_path)
     capsys.readouterr()
@@ -314,7 +321,7 @@ def test_other_foreign_files(gan, tmp_path, capsys):
     whole = {k: v for k, v in whole.items() if k[0] != "_"}
     bad = str(tmp_path / "bad.mat")
     savemat(bad, whole)  # as it is it is accepted: 2 epochs are done
-    flags = ["--resume", bad, "--pics", str(tmp_path / "none")]
+    flags = ["--resume", bad, "--pics", str(tmp_path / "none"), "--data", small_data]
     with pytest.raises(SystemExit) as end:
         gan.main(gan.options([*flags, "--epoch", "2"]))
     assert end.value.code == 0 and "2 epochs" in capsys.readouterr().err
@@ -328,6 +335,7 @@ def test_other_foreign_files(gan, tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
     """With a stream and the losses of one step, as MATLAB leaves them, but without settings."""
     file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
@@ -351,10 +359,10 @@ def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform", b"\x89HDF\r\n\x1a\n\0\0\0"])
-def test_v73_files(gan, tmp_path, head):
+def test_v73_files(gan, tmp_path, head, capsys):
     file = tmp_path / "new.mat"
     file.write_bytes(head + bytes(2000))
     for flag in "--resume", "--data":
-        end = run_script(gan.__name__, flag, file, cwd=tmp_path)
-        assert end.returncode == 2 and end.stdout == ""
-        assert end.stderr.count("\n") == 1 and "-v7" in end.stderr and flag in end.stderr
+        status, said = ended(gan, [flag, file], capsys)
+        assert (status, said.out) == (2, "")
+        assert said.err.count("\n") == 1 and "-v7" in said.err and flag in said.err

@@ -5,12 +5,13 @@ import os
 import random
 import signal
 import struct
+import subprocess
 import sys
 import zlib
 
 import numpy as np
 import pytest
-from conftest import ONE, SCRIPTS, assert_refused, ended, run_script, tiny
+from conftest import ONE, ROOT, assert_refused, ended, run_script, tiny
 from scipy.io import savemat
 
 
@@ -213,21 +214,37 @@ def harmful_files():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works in Linux only")
-def test_harmful_files(small_data, tmp_path):
-    """Each is one line and status 2, within a gigabyte."""
+@pytest.mark.parametrize("name", ONE)
+def test_harmful_files(name, tmp_path):
+    """Each is one line and status 2, within a gigabyte; all in one process that none may crash."""
     import resource
 
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (2 * 10**9, 2 * 10**9))
 
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    files = []
     for k, (what, content) in enumerate(harmful_files()):
-        (tmp_path / "bad.mat").write_bytes(content)
-        for flag in "--data", "--resume":
-            flags = ["--epoch", 1, flag, "bad.mat"]
-            end = run_script(SCRIPTS[k % 2], *flags, cwd=tmp_path, env=env, preexec_fn=limit)
-            assert end.returncode == 2 and end.stdout == "", (what, flag, end.stderr)
-            assert end.stderr.count("\n") == 1 and "bad.mat" in end.stderr, (what, flag)
+        files.append(f"bad{k} {what}.mat")
+        (tmp_path / files[-1]).write_bytes(content)
+    code = f"""
+import sys
+import {name} as gan
+for file in sys.argv[1:]:
+    for flag in "--data", "--resume":
+        try:
+            gan.main(gan.options(["--epoch", "1", flag, file]))
+        except SystemExit as end:
+            print(end.code)
+"""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ROOT}
+    command = [sys.executable, "-c", code, *files]
+    end = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, preexec_fn=limit
+    )
+    assert end.returncode == 0 and end.stdout == "2\n" * 2 * len(files), end.stdout + end.stderr
+    said = end.stderr.splitlines()
+    for file, lines in zip(files, zip(said[::2], said[1::2], strict=True), strict=True):
+        assert all(file in line for line in lines), (file, lines)
 
 
 def test_messages_say_what_is_wrong(gan, small_data, capsys, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ def test_flags():
 def test_ci_runs_the_test_command():
     with open(os.path.join(ROOT, ".ci", "run"), encoding="utf-8") as f:
         last = f.read().splitlines()[-1]
-    assert f"```sh\n{last}\n```" in README and "pytest tests" in last
+    assert f"```sh\n{last}\n```" in README and "pytest -n 2 tests" in last
 
 
 def test_what_it_names_exists():

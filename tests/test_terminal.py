@@ -113,7 +113,7 @@ def screen(shown, columns):
 @pytest.mark.parametrize("name", ONE)
 def test_progress_on_a_terminal(name, columns, small_data, tmp_path):
     """One line, rewritten in place, as wide as the terminal, gone at the end."""
-    terminal = Terminal(name, tiny(small_data, "--epoch", 120), tmp_path, columns)
+    terminal = Terminal(name, tiny(small_data, "--epoch", 40), tmp_path, columns)
     terminal.read_until(" batch ")
     terminal.read_until(None)
     assert terminal.process.wait(timeout=60) == 0
@@ -122,9 +122,9 @@ def test_progress_on_a_terminal(name, columns, small_data, tmp_path):
     assert "\n" not in shown and screen(shown, columns) == [""]
     lines = {x.strip() for x in shown.split("\r")} - {""}
     line = (
-        r"epoch \d+/120 batch \d/10 c_loss \d\.\d{3} d_loss \d\.\d{3} \d+\.\d s/epoch \d+:\d\d left"
+        r"epoch \d+/40 batch \d/10 c_loss \d\.\d{3} d_loss \d\.\d{3} \d+\.\d s/epoch \d+:\d\d left"
     )
-    whole = re.compile(line if columns > 79 else r"epoch \d+/120 batch \d/10 c_lo.*")
+    whole = re.compile(line if columns > 79 else r"epoch \d+/40 batch \d/10 c_lo.*")
     assert lines and all(whole.fullmatch(x) and len(x) < columns for x in lines), lines
 
 
