@@ -3,7 +3,7 @@
 import os
 import re
 
-from conftest import ROOT, tracked_files
+from conftest import ROOT, TESTS, tracked_files
 from PIL import Image
 
 import gan_adam
@@ -36,7 +36,10 @@ def test_what_it_names_exists():
         with Image.open(os.path.join(ROOT, path)) as picture:
             picture.load()
         assert os.path.getsize(os.path.join(ROOT, path)) < 100_000
-    for path in re.findall(r"(?:tests|data)/[\w/]+\.(?:py|m|mat)\b", README):
+    with open(os.path.join(TESTS, "matlab", "README.md"), encoding="utf-8") as f:
+        records = f.read()
+    both = README + records
+    for path in re.findall(r"(?:tests|data)/[\w/]+\.(?:py|m|mat|json|md)\b", both):
         assert os.path.exists(os.path.join(ROOT, path)), path
     tests = ""
     for name in os.listdir(os.path.join(ROOT, "tests")):
@@ -44,10 +47,12 @@ def test_what_it_names_exists():
             assert name.endswith(".py")
             with open(os.path.join(ROOT, "tests", name), encoding="utf-8") as f:
                 tests += f"\n{name}\n{f.read()}"
-    for name in re.findall(r"`(?:test_\w+\.py::)?(test_\w\w+?)`", README):
+    for name in re.findall(r"`(?:test_\w+\.py::)?(test_\w\w+?)`", both):
         assert f"def {name}(" in tests, name
-    for name in re.findall(r"`(test_\w+\.py)", README):
+    for name in re.findall(r"`(test_\w+\.py)", both):
         assert f"\n{name}\n" in tests, name
+    for path in re.findall(r"`(\w+\.(?:py|m|mat|json))`", records[: records.index("##")]):
+        assert os.path.exists(os.path.join(TESTS, "matlab", path)), path
     for anchor in re.findall(r"\]\(#(.*?)\)", README):
         titles = re.findall(r"^##+ (.*)$", README, re.MULTILINE)
         slugs = [re.sub(r"[^\w\- ]", "", x.lower()).replace(" ", "-") for x in titles]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import OCTAVE, ROOT, octave
 from PIL import Image
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
 import gan_adam
 
@@ -48,7 +48,7 @@ def recipe_output(name, folder, change=None, more=""):
 
 
 def test_recipes_are_found():
-    names = {"digits", "samples", "count", "table", "animation", "rows", "losses", "random"}
+    names = {"digits", "table", "pictures", "losses", "random"}
     assert set(RECIPES) == names and README.count("```python") == len(names)
 
 
@@ -58,35 +58,94 @@ def test_recipe_random(tmp_path):
     assert recipe_output("random", tmp_path) == shown
 
 
+def samples_by_hand(folder):
+    """The thousand samples of the recipe `digits`, (1000, 784)."""
+    opt = gan_adam.options(["--resume", str(folder / "run.mat")])
+    generator, discriminator = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
+    gan_adam.resume(opt, generator, discriminator)
+    gan_adam.rng(2026)
+    return gan_adam.nnff(generator, gan_adam.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]
+
+
+def counts(out):
+    """What the recipe `digits` printed, (10,)."""
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows] == list("0123456789")
+    found = np.array([int(row[1]) for row in rows])
+    bars = [len(row[2]) if len(row) > 2 else 0 for row in rows]
+    assert bars == (found // 10).tolist()
+    return found
+
+
 @ADAM
 def test_recipe_digits(trained):
-    """Fed with the last batch's noise it would give the last picture; here, 60 new digits."""
-    assert not recipe_output("digits", trained)
-    digits = Image.open(trained / "digits.png")
-    assert digits.size == (12 * 28, 5 * 28) and digits.getextrema()[1] > 200
-    # they are the generator's: the same by hand
-    opt = gan_adam.options(["--resume", str(trained / "run.mat")])
-    nets = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
-    gan_adam.resume(opt, *nets)
-    gan_adam.rng(2026)
-    images = gan_adam.nnff(nets[0], gan_adam.unifrnd(-1, 1, 60, 100))["layers"][-1]["a"]
-    value = int(255 * images[13, 2 * 28 + 5] + 0.5)
-    assert digits.getpixel((28 + 2, 28 + 5)) == value
+    """The picture and the .mat file are the generator's; all samples are counted, as by hand."""
+    found = counts(recipe_output("digits", trained))
+    by_hand = samples_by_hand(trained)
+    with Image.open(trained / "digits.png") as digits:
+        assert digits.size == (12 * 28, 5 * 28) and digits.getextrema()[1] > 200
+        value = int(255 * by_hand[13, 2 * 28 + 5] + 0.5)
+        assert digits.getpixel((28 + 2, 28 + 5)) == value
+    images = loadmat(trained / "samples.mat")["images"]
+    assert images.shape == (1000, 784) and images.dtype == np.float64
+    # two processes may round differently
+    np.testing.assert_allclose(images, by_hand, rtol=0, atol=1e-12)
+    assert images.max() > 0.8 and np.ptp(images, axis=0).max() > 0.05  # no two are the same
+    assert found.sum() == 1000
+    train_x = gan_adam.load_train_x(os.path.join(ROOT, "data", "mnist_uint8.mat"), 10000) / 255
+    train_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["train_y"][:10000]
+    nearest = np.zeros(10, int)
+    for sample in by_hand[::50]:
+        five = np.argsort(((train_x - sample) ** 2).sum(axis=1))[:5]
+        nearest[train_y[five].sum(axis=0).argmax()] += 1
+    # after two epochs most are alike
+    assert found.max() > 500 and found.argmax() == nearest.argmax()
 
 
 @ADAM
-def test_recipe_animation(trained):
-    assert not recipe_output("animation", trained)
+@OCTAVE
+def test_recipe_digits_in_octave(trained):
+    """reshape(images(1,:), 28, 28) is the picture that save_images writes."""
+    savemat(trained / "samples.mat", {"images": samples_by_hand(trained)})
+    octave(
+        "load('samples.mat'); I = reshape(images(1,:), 28, 28); save('-v7', 'I.mat', 'I')", trained
+    )
+    I = loadmat(trained / "I.mat")["I"]
+    gan_adam.save_images(samples_by_hand(trained), [1, 1], str(trained / "first.png"))
+    with Image.open(trained / "first.png") as picture:
+        grey = np.asarray(picture).astype(float)
+    assert np.abs(255 * I - grey).max() < 0.51 and np.abs(255 * I.T - grey).max() > 20
+
+
+@ADAM
+def test_recipe_digits_knows_real_ones(trained):
+    """Fed with a thousand test digits it counts them right, and knows nine in ten."""
+    sample = 'samples = generator["layers"][-1]["a"]'
+    real = (
+        'test = loadmat(opt.data, variable_names=["test_x", "test_y"]); '
+        # three digits only, so that the counts differ; in MATLAB's pixel order
+        'these = np.isin(test["test_y"].argmax(axis=1), [1, 7, 4]).nonzero()[0][:1000]; '
+        'samples = test["test_x"][these].reshape(-1, 28, 28).transpose(0, 2, 1)'
+        ".reshape(-1, 784) / 255"
+    )
+    more = '\nright = test["test_y"].argmax(axis=1)[these]\nprint((drawn == right).mean())'
+    *table, known = recipe_output("digits", trained, (sample, real), more).splitlines()
+    found = counts("\n".join(table))
+    assert float(known) > 0.9
+    test_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["test_y"].argmax(axis=1)
+    right = np.bincount(test_y[np.isin(test_y, [1, 4, 7])][:1000], minlength=10)
+    # one in ten may be taken for another digit
+    assert np.abs(found - right).max() < 100 and right[[1, 4, 7]].min() > 250
+
+
+@ADAM
+def test_recipe_pictures(trained):
+    assert not recipe_output("pictures", trained)
     with Image.open(trained / "training.gif") as film:
         assert film.n_frames == 12 and film.size == (336, 336)
         for e in range(3, 13):  # in the order of the epochs
             film.seek(e - 1)
             assert abs(film.convert("L").getpixel((5, 5)) - e) <= 1
-
-
-@ADAM
-def test_recipe_rows(trained):
-    assert not recipe_output("rows", trained)
     sheet = Image.open(trained / "training.png")
     assert sheet.size == (16 * 28, 3 * 28)  # epochs 1, 6 and 11
     assert [sheet.getpixel((100, 28 * r + 9)) for r in (1, 2)] == [6, 11]
@@ -126,86 +185,6 @@ def test_recipe_table_would_fail(tmp_path):
     change = "generator = gan.nnapplygrade(generator, 0.0001)", "pass"
     means, deviations, _ = means_deviations_correlations(recipe_output("table", tmp_path, change))
     assert np.abs(means[1] - means[0]).max() > 0.15 and deviations[1].max() < 0.05
-
-
-def samples_by_hand(folder):
-    """The thousand samples of the recipes, (1000, 784)."""
-    opt = gan_adam.options(["--resume", str(folder / "run.mat")])
-    generator, discriminator = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
-    gan_adam.resume(opt, generator, discriminator)
-    gan_adam.rng(2026)
-    return gan_adam.nnff(generator, gan_adam.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]
-
-
-@ADAM
-def test_recipe_samples(trained):
-    """The generator's own numbers, in double."""
-    assert recipe_output("samples", trained) == ""
-    images = loadmat(trained / "samples.mat")["images"]
-    assert images.shape == (1000, 784) and images.dtype == np.float64
-    # two processes may round differently
-    np.testing.assert_allclose(images, samples_by_hand(trained), rtol=0, atol=1e-12)
-    assert images.max() > 0.8 and np.ptp(images, axis=0).max() > 0.05  # no two are the same
-
-
-@ADAM
-@OCTAVE
-def test_recipe_samples_in_octave(trained):
-    """reshape(images(1,:), 28, 28) is the picture that save_images writes."""
-    recipe_output("samples", trained)
-    octave(
-        "load('samples.mat'); I = reshape(images(1,:), 28, 28); save('-v7', 'I.mat', 'I')", trained
-    )
-    I = loadmat(trained / "I.mat")["I"]
-    gan_adam.save_images(samples_by_hand(trained), [1, 1], str(trained / "first.png"))
-    with Image.open(trained / "first.png") as picture:
-        grey = np.asarray(picture).astype(float)
-    assert np.abs(255 * I - grey).max() < 0.51 and np.abs(255 * I.T - grey).max() > 20
-
-
-def counts(out):
-    """What the recipe `count` printed, (10,)."""
-    rows = [line.split() for line in out.splitlines()]
-    assert [row[0] for row in rows] == list("0123456789")
-    found = np.array([int(row[1]) for row in rows])
-    bars = [len(row[2]) if len(row) > 2 else 0 for row in rows]
-    assert bars == (found // 10).tolist()
-    return found
-
-
-@ADAM
-def test_recipe_count(trained):
-    """All samples are counted; after two epochs most are alike, and by hand they are the same."""
-    found = counts(recipe_output("count", trained))
-    assert found.sum() == 1000
-    images = gan_adam.load_train_x(os.path.join(ROOT, "data", "mnist_uint8.mat"), 10000) / 255
-    train_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["train_y"][:10000]
-    by_hand = np.zeros(10, int)
-    for sample in samples_by_hand(trained)[::50]:
-        five = np.argsort(((images - sample) ** 2).sum(axis=1))[:5]
-        by_hand[train_y[five].sum(axis=0).argmax()] += 1
-    assert found.max() > 500 and found.argmax() == by_hand.argmax()
-
-
-@ADAM
-def test_recipe_count_of_real_digits(trained):
-    """Fed with a thousand test digits it counts them right, and knows nine in ten."""
-    sample = 'samples = gan.nnff(generator, gan.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]'
-    real = (
-        'test = loadmat(opt.data, variable_names=["test_x", "test_y"]); '
-        # three digits only, so that the counts differ; in MATLAB's pixel order
-        'these = np.isin(test["test_y"].argmax(axis=1), [1, 7, 4]).nonzero()[0][:1000]; '
-        'samples = test["test_x"][these].reshape(-1, 28, 28).transpose(0, 2, 1)'
-        ".reshape(-1, 784) / 255"
-    )
-    more = '\nright = test["test_y"].argmax(axis=1)[these]\nprint((drawn == right).mean())'
-    *table, known = recipe_output("count", trained, (sample, real), more).splitlines()
-    found = counts("\n".join(table))
-    assert float(known) > 0.9
-    test_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["test_y"].argmax(axis=1)
-    right = np.bincount(test_y[np.isin(test_y, [1, 4, 7])][:1000], minlength=10)
-    # one in ten may be taken for another digit
-    assert np.abs(found - right).max() < 100 and right[[1, 4, 7]].min() > 250
 
 
 @ADAM

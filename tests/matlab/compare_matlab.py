@@ -31,7 +31,7 @@ from scipy.io import loadmat, whosmat
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
-FACTOR = 30  # genuine records need up to 3, see the README
+FACTOR = 30  # genuine records need up to 3, see README.md beside this
 FLOOR = 1e-14  # rounding is never taken to be less, relative
 CHAOS = 1e-3  # where rounding may make more than that of a difference, nothing can be told
 SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")
