@@ -445,15 +445,15 @@ def resume(opt, generator, discriminator):
     saved, was = opt.saved, {**vars(opt), **opt.saved}
     try:
         steps = saved["e"] * was["images_num"] / was["batch_size"]
-        if not 0 <= saved["e"] <= steps <= 10**8 or saved["e"] % 1:
+        if not 0 <= float(saved["e"]) <= steps <= 10**8 or saved["e"] % 1:
             raise ValueError("e must be a whole number from 0 on, and not too large")
         opt.e = int(saved["e"])
         read_network(generator, saved["generator"])
         read_network(discriminator, saved["discriminator"])
-        losses = [np.ravel(saved.get(k, math.nan)) for k in ("c_loss", "d_loss")]
-        if losses[0].size == losses[1].size == 1 != steps:
-            losses = [np.full(int(steps), math.nan)] * 2
-        if any(x.size not in (steps, saved.get("steps")) for x in losses):
+        c_losses, d_losses = (np.ravel(saved.get(k, math.nan)) for k in ("c_loss", "d_loss"))
+        if c_losses.size == d_losses.size == 1 and steps != 1:  # the last ones, as MATLAB has them
+            c_losses = d_losses = np.full(int(steps), math.nan)
+        if any(x.size not in (steps, saved.get("steps")) for x in (c_losses, d_losses)):
             raise ValueError("c_loss and d_loss must have an entry for each step")
         rng(opt.seed)
         if "rng_state" in saved and opt.seed == was["seed"]:
@@ -464,7 +464,7 @@ def resume(opt, generator, discriminator):
         taken = ", ".join(f"{k} {getattr(opt, k)}" for k in SETTINGS if k not in saved)
         if taken:
             say(f"{NAME}: {opt.resume} lacks some settings; taken are {taken}")
-        return losses[0].tolist(), losses[1].tolist()
+        return c_losses.tolist(), d_losses.tolist()
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         missing = "it has no " if isinstance(error, KeyError) else ""
         fail(f"--resume {opt.resume}: is no workspace of {NAME}: {missing}{error}")
@@ -550,7 +550,7 @@ def run():
     sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
     sys.stderr = sys.stderr or open(os.devnull, "w")
     sys.stdout.reconfigure(errors="backslashreplace")  # the console may not know a path's letters
-    if hasattr(signal, "SIGTSTP"):  # Ctrl-Z
+    if hasattr(signal, "SIGTSTP"):  # Ctrl-Z: clear the line, then stop as ever
         signal.signal(
             signal.SIGTSTP, lambda *_: (say("", ""), os.kill(os.getpid(), signal.SIGSTOP))
         )
