@@ -255,8 +255,8 @@ def nnapplygrade(nn, learning_rate):
     lr = learning_rate * math.sqrt(1 - beta2 ** nn["t"]) / (1 - beta1 ** nn["t"])
     for layer in nn["layers"][1:]:
         # the original's 6 lines of Adam as 3, in place; once for w, once for b (then named w too)
-        for p in "w", "b":
-            w, w_m, w_v, dw = (layer[name] for name in (p, f"{p}_m", f"{p}_v", f"d{p}"))
+        for names in ("w", "w_m", "w_v", "dw"), ("b", "b_m", "b_v", "db"):
+            w, w_m, w_v, dw = (layer[name] for name in names)
             w_m *= beta1  # MATLAB: w_m = beta1 * w_m + (1-beta1) * dw
             w_m += (1 - beta1) * dw
             w_v *= beta2  # MATLAB: w_v = beta2 * w_v + (1-beta2) * (dw.*dw)
