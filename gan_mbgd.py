@@ -9,12 +9,12 @@ f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It co
 the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
 formulas in the same order. It is no framework: another network needs other formulas.
 
-What differs is marked "MATLAB:" at its line. layers[0] is the input (e, t, kk count from 1); a
-network is a dict, changed in place; what the original computes and never reads is left out.
-Files, resuming, single precision and the exact gradient are new, most of it at the end.
+"MATLAB:" marks each line that differs, or that keeps a quirk. Layers and rows count from 0, with
+layers[0] the input; e, t, kk from 1. Networks are dicts, changed in place; what is never read is
+left out. Flags, checkpoints, single precision, the exact gradient are new, most of it at the end.
 
-Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual, w and b
-weights and biases, dw and db the loss's derivatives with respect to them.
+Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual of each row's own
+loss, w and b weights and biases, dw and db the mean loss's derivatives with respect to them.
 Weights and activations are column-major. Run: python gan_mbgd.py [--help]
 """
 
@@ -66,7 +66,7 @@ def main(opt):
     labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
     if opt.e >= epoch:
-        fail(f"--resume {opt.resume}: has its {opt.e} epochs; name a higher --epoch", 0)
+        fail(f"--resume {opt.resume}: has {opt.e} epochs already; name a higher --epoch", status=0)
     os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
     save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
     begun = time.perf_counter(), len(c_losses)  # when, and how many losses there were
@@ -74,7 +74,7 @@ def main(opt):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
             # prepare the data
-            # MATLAB: divides by 255 when loading; kk counts from 1
+            # MATLAB: divides by 255 when loading; no - 1, as rows count from 1
             images_real = train_x[kk[(t - 1) * batch_size : t * batch_size] - 1] / 255  # (B, 784)
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
             # start training
@@ -126,26 +126,26 @@ def delta_relu(x):
 
 
 def sigmoid_cross_entropy(logits, labels):
-    """Mean cross entropy, a float, of (n, 1) each; the logits are not yet activated by sigmoid."""
+    """Mean cross entropy, a float, of labels and logits, (n, 1); these not yet put into sigmoid."""
     # https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
     result = np.fmax(logits, 0) - logits * labels + np.log(1 + np.exp(-np.abs(logits)))
     return float(result.mean())
 
 
 def delta_sigmoid_cross_entropy(logits, labels):
-    """The original's derivative of sigmoid_cross_entropy with respect to such logits, (n, 1)."""
+    """The original's derivative of each row's loss with respect to its logit, (n, 1)."""
     # for logit z, label y: sigmoid(z)-y for z < 0, as is right, but -y at 0, 2-sigmoid(z)-y above
     temp1 = np.fmax(logits, 0)
     temp1[temp1 > 0] = 1
     temp2 = logits.copy()  # MATLAB: assigning copies
     temp2[temp2 > 0] = -1
-    temp2[temp2 < 0] = 1  # MATLAB: makes the -1 just set a 1 too: a bug, kept
+    temp2[temp2 < 0] = 1  # MATLAB: turns the -1 just set into 1: a bug, kept
     temp3 = np.exp(-np.abs(logits))  # MATLAB: written out twice in the next line
     return temp1 - labels + temp3 / (1 + temp3) * temp2
 
 
 def delta_exact(logits, labels):
-    """The right derivative, for --gradient exact; not in the original."""
+    """The right derivative of each row's loss, for --gradient exact; not in the original."""
     return sigmoid(logits) - labels
 
 
@@ -184,7 +184,7 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
 
     Another structure (activations and so on) needs another bp, other numbers of weights do not. To
     update w and b one needs the final loss's partial derivatives with respect to them; residuals
-    come up on the way. Sets each layer's d (n, outputs) and, if `derivatives`, its dw and db.
+    come up on the way. Sets each layer's d (rows, outputs) and, if `derivatives`, its dw and db.
     """
     # d is the residual: the final loss's partial derivative with respect to a layer's values before
     # the activation (z), from the chain rule, worked out by hand
@@ -215,9 +215,9 @@ def nnbp_g(g_net, d_net):
     layers = g_net["layers"]
     n = g_net["layers_count"] - 1
     a = layers[n]["a"]
-    # the generator's loss comes from label_fake (images_fake, fed through the discriminator), so
-    # for the bp of g, g and d are one network: the residual of g's last layer is the residual of
-    # d's second layer, times its w (the original's comment omits it), times (a .* (1-a))
+    # the generator's loss comes from logits_fake (images_fake, fed through the discriminator), so
+    # for this bp g_net and d_net are one network: the residual of g_net's last layer is that of
+    # d_net's second, layers[1], times its w (the original's comment omits it), times (a .* (1-a))
     d = d_net["layers"][1]["d"]
     w = d_net["layers"][1]["w"]
     layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
