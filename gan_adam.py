@@ -343,9 +343,9 @@ def randn(m, n):
     u0, u1 = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32).T
     strip = (u1 >> 24).astype(np.intp) + 1  # 1..256
     x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[strip]
-    u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # the pair, were it a rand
+    u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # what rand would make of the pair
     plain = np.abs(x) <= edges[strip - 1]
-    values, missing, p = [], m * n, 0  # p: the next pair
+    values, missing, p = [], m * n, 0  # p: the next pair; q: the next trial not plain
     for q in (*np.flatnonzero(~plain).tolist(), pairs):
         if q < p:
             continue  # spent by the trial before
@@ -362,10 +362,10 @@ def randn(m, n):
         else:  # the tail beyond the last strip
             accepted = False
             while not accepted:
-                a, b = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])  # 1 / edges[255]
-                accepted = -2 * b > a * a
+                dx, y = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])  # / edges[255]
+                accepted = -2 * y > dx * dx
                 p += 2
-            x[q] = math.copysign(edges[255] - a, x[q])
+            x[q] = math.copysign(edges[255] - dx, x[q])
         if accepted:
             values.append(x[q : q + 1])
             missing -= 1
@@ -385,12 +385,12 @@ def load_mat(flag, file, names, how):
             warnings.simplefilter("ignore")
             if f.read(19) != b"MATLAB 5.0 MAT-file":
                 raise ValueError("no .mat file as MATLAB's save makes with '-v7'")
-            for name, shape, kind in whosmat(f):  # before loading: a file can claim much
+            for name, shape, kind in whosmat(f):  # before loading: a file can claim any size
                 if name in names and math.prod(shape) > most.get(kind, -1):
                     raise ValueError(f"{name} is a {kind}, or too large")
             return loadmat(f, variable_names=names, simplify_cells=True)
     except Exception as error:  # scipy raises almost anything on a damaged file
-        reason = getattr(error, "strerror", None) or error or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         fail(f"{flag} {file}: cannot be read: {reason}; {how}")
 
 
@@ -435,7 +435,7 @@ def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
     for name, nn in ("discriminator", discriminator), ("generator", generator):
         struct = {k: np.array(nn[k], float) for k in ("architecture", "layers_count", *NET_STATE)}
         layers = [{k: layer[k] for k in LAYER_STATE} for layer in nn["layers"][1:]]
-        workspace[name] = struct | {"layers": [{"a": []}, *layers]}
+        workspace[name] = struct | {"layers": [{"a": []}, *layers]}  # layers{1} is the input
     write_whole(opt.checkpoint, lambda f: savemat(f, workspace, do_compression=True))
 
 
@@ -450,7 +450,7 @@ def read_network(nn, struct):
     for layer, saved in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
         for k in LAYER_STATE:
             x = np.asarray(saved[k])
-            fits = x.dtype.kind == "f" and x.squeeze().shape == layer[k].squeeze().shape
+            fits = x.dtype.kind in "fiu" and x.squeeze().shape == layer[k].squeeze().shape
             if not fits or not np.isfinite(x).all() or (k == "w" and not x.any()):
                 raise ValueError(f"{k} must be {layer[k].shape} finite numbers, w not all 0")
             layer[k][:] = x.reshape(layer[k].shape)
@@ -461,7 +461,7 @@ def resume(opt, generator, discriminator):
 
     A workspace of the original lacks the stream and most losses: opt.seed and NaN stand in.
     """
-    saved, was = opt.saved, {**vars(opt), **opt.saved}
+    saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: the settings when saved
     try:
         steps = saved["e"] * was["images_num"] / was["batch_size"]
         if not 0 <= float(saved["e"]) <= steps <= 10**8 or saved["e"] % 1:
@@ -484,17 +484,17 @@ def resume(opt, generator, discriminator):
         if taken:
             say(f"{NAME}: {opt.resume} lacks some settings; taken are {taken}")
         return c_losses.tolist(), d_losses.tolist()
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         missing = "it has no " if isinstance(error, KeyError) else ""
         fail(f"--resume {opt.resume}: is no workspace of {NAME}: {missing}{error}")
 
 
 def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
-    """Warn of the first Inf or NaN; on a terminal, keep one line on how far training is."""
+    """Warn of the first Inf or NaN; on a terminal, show progress. begun: (time, steps) at start."""
     c_loss, d_loss = c_losses[-1], d_losses[-1]
     if not math.isfinite(c_loss + d_loss):
         if all(map(math.isfinite, reversed(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]))):
-            say(f"{NAME}: epoch {e}, batch {t}: the loss is {float_f(d_loss)}; training goes on")
+            say(f"{NAME}: epoch {e}, batch {t}: loss {float_f(c_loss + d_loss)}; training goes on")
     steps = len(c_losses) - begun[1]
     pace = (time.perf_counter() - begun[0]) / steps  # seconds a step
     if t == batch_num:
@@ -581,7 +581,7 @@ def run():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the line short
         if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
             fail("stopped; this run wrote no checkpoint", 130)
-        e = load_mat("--resume", opt.checkpoint, ["e"], "")["e"]
+        e = load_mat("--resume", opt.checkpoint, ["e"], "training stopped")["e"]
         more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
         words = sys.orig_argv + more
         command = shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)

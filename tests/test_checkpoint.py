@@ -332,7 +332,26 @@ def test_other_foreign_files(gan, small_data, tmp_path, capsys):
         said = capsys.readouterr()
         assert end.value.code == 2 and said.out == "", what
         assert said.err.count("\n") == 1 and len(said.err) < 300, what
+    # a broken setting is one too where a flag takes its place
+    savemat(bad, whole | {"batch_size": 0.0})
+    status, said = ended(gan, [*flags, "--batch-size", 32], capsys)
+    assert status == 2 and said.err.count("\n") == 1 and "division by zero" in said.err
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_whole_numbers_are_numbers(gan, tmp_path, capsys):
+    """MATLAB stores doubles that are whole as bytes, and as such SciPy reads them."""
+    file = small_run(gan, tmp_path)
+    mat = loadmat(file, simplify_cells=True)
+    whole = {k: v for k, v in mat.items() if k[0] != "_"}
+    zeros = np.zeros(24, np.uint8)
+    savemat(tmp_path / "bytes.mat", whole | {"generator": with_layer(whole["generator"], b=zeros)})
+    opt = gan.options(["--resume", str(tmp_path / "bytes.mat")])
+    generator, discriminator = gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
+    gan.resume(opt, generator, discriminator)
+    b = generator["layers"][1]["b"]
+    assert b.shape == (1, 24) and b.dtype == np.float64 and not b.any()
 
 
 @pytest.mark.usefixtures("small_networks")

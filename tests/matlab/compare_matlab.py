@@ -64,7 +64,7 @@ def load(file):
                     raise ValueError(f"{name} is a {kind}, or too large")
             return loadmat(f, variable_names=[x[0] for x in held], simplify_cells=True)
     except Exception as error:  # scipy raises almost anything on a damaged file
-        reason = getattr(error, "strerror", None) or error or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         fail(f"{file}: cannot be read: {reason}")
 
 
