@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from code import InteractiveConsole
 
 import numpy as np
 import pytest
@@ -50,6 +51,18 @@ def recipe_output(name, folder, change=None, more=""):
 def test_recipes_are_found():
     names = {"digits", "table", "pictures", "losses", "random"}
     assert set(RECIPES) == names and README.count("```python") == len(names)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_can_be_pasted(name):
+    """At >>> a loop ends with an empty line; without one, what follows is a syntax error."""
+    errors = []
+    console = InteractiveConsole()
+    console.runcode = lambda compiled: None
+    console.showsyntaxerror = lambda *_, **__: errors.append(console.buffer)
+    more = [console.push(line) for line in (RECIPES[name] + "\n").splitlines()]
+    assert not errors and not console.push("")
+    assert len(more) > 3
 
 
 def test_recipe_random(tmp_path):
