@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -26,46 +25,50 @@ def run(tool, *words, cwd):
 
 
 def cells(table):
-    """The rows of a Markdown table, head included, without the line below it."""
-    head, _, *rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    """A Markdown table: its head, and its rows by their first cells; numbers without their ±."""
+    head, _, *rows = [line[2:-2].split(" | ") for line in table.splitlines()]
     assert all(len(row) == len(head) for row in rows)
-    return [head, *rows]
+    return head, {name: [x.partition(" ±")[0] for x in row] for name, *row in rows}
 
 
 def test_quick(tmp_path):
-    """Both scripts' tables are there; every number is a number."""
+    """Every row is there for both scripts; every number is one, and in its unit."""
     out = run("benchmark.py", "--quick", "--rounds", 1, "--steps", 3, "--threads", 1, cwd=tmp_path)
-    machine, steps, programs, left_out = out.split("\n\n")
+    machine, table, left_out = out.split("\n\n")
     assert f"numpy {np.__version__}" in machine and "1 rounds, bursts of 3 steps" in machine
     assert "PyTorch, JAX, Octave" in left_out
-    names = [row[0] for row in cells(steps)[1:]]
-    assert names == [f"{s} {x}" for s in SCRIPTS for x in ("step", "floor") * 2]
-    assert [row[0] for row in cells(programs)[1:]] == SCRIPTS
-    for row in cells(steps)[1:] + cells(programs)[1:]:
-        numbers = re.findall(r"[\d.]+", " ".join(row[1:]))
-        assert len(numbers) in (4, 6) and all(float(x) > 0 for x in numbers)
-    for _, first_step, picture, _, peak, disk in cells(programs)[1:]:
-        assert float(first_step) < 60 and float(picture) < 60  # seconds, not milliseconds
-        # MB: an interpreter with NumPy takes more than 30; the packages, more than 50
-        assert (os.name != "posix" or 30 < float(peak) < 1000) and 50 < float(disk) < 2000
+    head, rows = cells(table)
+    assert head == ["", "NumPy (the port)", "its floor"]
+    for script in SCRIPTS:
+        for precision in "double", "single":
+            step, floor = map(float, rows.pop(f"{script}, {precision}: ms a step"))
+            assert 0.1 < floor and 0.1 < step < 10_000  # milliseconds, not seconds
+        # seconds, not milliseconds; of an interpreter that has to load NumPy
+        assert 0.05 < float(rows.pop(f"{script}: s to the first step")[0]) < 60
+        assert 0.05 < float(rows.pop(f"{script}: s to the first picture")[0]) < 60
+        # an interpreter with NumPy takes more than 30 MB
+        peak = rows.pop(f"{script}: peak memory, MB")[0]
+        assert os.name != "posix" or 30 < float(peak) < 1000
+    assert 50 < float(rows.pop("packages on disk, MB")[0]) < 2000 and not rows
     assert os.listdir(tmp_path) == []
 
 
-def test_tables():
-    """Medians, ratios of each round and names come out right for made-up measurements."""
+def test_table():
+    """Medians, spans and names come out right for made-up measurements; gaps stay empty."""
     bursts, programs = {}, {}
     for script in SCRIPTS:
-        for kind, name, steps in ("script", script, [6, 9, 20]), ("torch", "T 1.0", [3, 9, 5]):
-            rounds = [{"name": name, "step": x, "floor": x / 3, "start": 0.25} for x in steps]
+        for kind, name, steps in ("script", script, [6, 9, 20]), ("jax", "J 1.0", [3, 9, 5]):
+            rounds = [{"name": name, "step": x, "floor": x / 3, "start": x / 4} for x in steps]
             bursts[kind, script, "double"] = rounds
-    programs["script", "gan_adam"] = [{"seconds": x, "peak": 100 + x} for x in (12.5, 11, 14)]
-    ours, others, whole = map(cells, benchmark.tables(bursts, programs))
-    assert ours[1] == ["gan_adam step", "double", "9.00", "6.00 - 20.00", "3.00"]
-    assert ours[2] == ["gan_adam floor", "double", "3.00", "2.00 - 6.67", "1.00"]
-    # the rounds' ratios are 2, 1 and 4; the ratio of the medians would be 1.8
-    assert others[1] == ["gan_adam", "double", "T 1.0", "5.00", "3.00 - 9.00", "2.00"]
-    assert whole[1][:5] == ["gan_adam", "0.25", "12.50", "11.00 - 14.00", "112"]
-    assert len(ours) == 5 and len(others) == 3 and len(whole) == 2
+        programs["script", script] = [{"seconds": x, "peak": 100 + x} for x in (12.5, 11, 14)]
+    table = benchmark.table(bursts, programs)
+    assert "| gan_adam, double: ms a step | 9.00 ±7.00 | 3.00 ±2.33 | 5.00 ±3.00 |" in table
+    head, rows = cells(table)
+    assert head == ["", "NumPy (the port)", "its floor", "J 1.0"] and len(rows) == 9
+    assert rows["gan_mbgd: s to the first step"] == ["2.25", "", ""]
+    assert rows["gan_mbgd: s to the first picture"] == ["12.5", "", ""]
+    assert rows["gan_mbgd: peak memory, MB"] == ["112", "", ""]
+    assert [*rows][-1] == "packages on disk, MB"
 
 
 def test_warm_up_does_not_count():

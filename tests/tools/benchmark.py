@@ -1,8 +1,7 @@
 """Measure both scripts: python tests/tools/benchmark.py > report.md
 
-How to read the report: a time is the median of all rounds, then the fastest and the slowest
-round; a ratio is taken in each round anew, and its median is shown. Where other programs ran
-besides, which the load tells, only a report with --threads 1 is worth anything.
+How to read the report: a number is the median of all rounds, and ± half of what they span. Where
+other programs ran besides, which the load tells, only a report with --threads 1 is worth anything.
 
 In each round every contestant is a new process that trains a burst of steps, one process after
 the other, so that what the machine does besides hits all alike. The scripts run their own main(),
@@ -11,9 +10,9 @@ matrix products and nothing else, measured right after the burst, in the same pr
 JAX and Octave, where they are installed, do the same work with at most as many threads; Octave
 runs the original scripts in the folder that GAN_MATLAB_DIR names.
 
-The last table is about whole programs: `python gan_adam.py --epoch 1` until it ends, right after
-its first picture, and the same work in PyTorch; the memory at its peak; and what the packages that
-it needs take on the disk.
+The first picture is that of `python gan_adam.py --epoch 1`, and of the same work in PyTorch, whole
+programs from their start to their end; the memory is what they took at their peak. The packages
+are those that a program needs, and what these need.
 """
 
 import argparse
@@ -34,6 +33,7 @@ from scipy.io import savemat
 
 SCRIPTS = ["gan_adam", "gan_mbgd"]
 NAMES = {"torch": "PyTorch", "jax": "JAX", "octave": "Octave"}
+PACKAGES = {"script": ["numpy", "scipy", "pillow"], "torch": ["torch"]}
 
 # ---------------------------------------------------------------------- the original in Octave
 
@@ -168,51 +168,34 @@ def machine(threads):
     )
 
 
-def table(head, words, rows):
-    """A Markdown table; the first `words` columns are words, the others numbers."""
-    marks = ["---"] * words + ["---:"] * (len(head) - words)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, marks, *rows])
+def table(bursts, programs):
+    """The report's Markdown table: a row for each quantity, a column for each contestant.
 
+    Of (kind, script, precision) -> burst() of each round and (kind, script) -> whole_epoch().
+    """
+    names, rows = {"script": "NumPy (the port)", "floor": "its floor"}, {}
 
-def spread(values, digits=2):
-    """Two cells: the median of `values`, and the least and the greatest of them."""
-    low, middle, high = min(values), np.median(values), max(values)
-    return f"{middle:.{digits}f}", f"{low:.{digits}f} - {high:.{digits}f}"
+    def enter(row, column, values, digits=0):
+        half = (max(values) - min(values)) / 2
+        cell = f"{np.median(values):.{digits}f} ±{half:.{digits}f}"
+        rows.setdefault(row, {})[column] = cell
 
-
-def ratio(ours, theirs):
-    """A cell: the median of the rounds' ratios."""
-    return f"{np.median(np.divide(ours, theirs)):.2f}"
-
-
-def tables(bursts, programs):
-    """The report's tables, from (kind, script, precision) -> burst() of each round, and from
-    (kind, script) -> whole_epoch() of each round."""
-    ours, others, whole = [], [], []
     for (kind, script, precision), rounds in bursts.items():
-        step = [x["step"] for x in rounds]
+        names.setdefault(kind, rounds[0]["name"])
+        row = f"{script}, {precision}: ms a step"
+        enter(row, kind, [x["step"] for x in rounds], 2)
         if kind == "script":
-            floor = [x["floor"] for x in rounds]
-            ours.append([f"{script} step", precision, *spread(step), ratio(step, floor)])
-            ours.append([f"{script} floor", precision, *spread(floor), "1.00"])
-        else:
-            script_step = [x["step"] for x in bursts["script", script, precision]]
-            cells = [script, precision, rounds[0]["name"], *spread(step)]
-            others.append([*cells, ratio(script_step, step)])
+            enter(row, "floor", [x["floor"] for x in rounds], 2)
     for (kind, script), rounds in programs.items():
-        name, packages = script, ["numpy", "scipy", "pillow"]
-        if kind == "torch":
-            name, packages = f"{script} in PyTorch", ["torch"]
         start = [x["start"] for x in bursts[kind, script, "double"]]
-        seconds, peak = [x["seconds"] for x in rounds], [x["peak"] for x in rounds]
-        cells = [spread(start)[0], *spread(seconds), spread(peak, 0)[0]]
-        whole.append([name, *cells, f"{installed_mb(*packages):.0f}"])
-    measured = ["median ms", "min - max"]
-    found = [table(["what", "precision", *measured, "ratio to floor"], 2, ours)]
-    if others:
-        found.append(table(["step of", "precision", "in", *measured, "ours / theirs"], 3, others))
-    head = ["program", "s to first step", "s to first picture", "min - max", "peak memory, MB"]
-    return [*found, table([*head, "packages on disk, MB"], 1, whole)]
+        enter(f"{script}: s to the first step", kind, start, 2)
+        enter(f"{script}: s to the first picture", kind, [x["seconds"] for x in rounds], 1)
+        enter(f"{script}: peak memory, MB", kind, [x["peak"] for x in rounds])
+    disk = {kind: f"{installed_mb(*PACKAGES[kind]):.0f}" for kind, _ in programs}
+    rows["packages on disk, MB"] = disk
+    lines = [["", *names.values()], ["---"] + ["---:"] * len(names)]
+    lines += [[row, *(cells.get(kind, "") for kind in names)] for row, cells in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def report(rounds, steps, threads, quick):
@@ -232,8 +215,7 @@ def report(rounds, steps, threads, quick):
             for kind in [k for k in kinds if k in ("script", "torch") and i < 3]:
                 result = whole_epoch(kind, script, 10 if quick else 1000, threads)
                 programs.setdefault((kind, script), []).append(result)
-    for text in tables(bursts, programs):
-        print(f"\n{text}")
+    print(f"\n{table(bursts, programs)}")
     left_out = [name for kind, name in NAMES.items() if kind not in kinds]
     if left_out:
         print(f"\nLeft out, by --quick or as not installed here: {', '.join(left_out)}")
