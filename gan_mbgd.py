@@ -9,9 +9,9 @@ f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It co
 the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
 formulas in the same order. It is no framework: another network needs other formulas.
 
-"MATLAB:" marks each line that differs, or that keeps a quirk. Layers and rows count from 0, with
-layers[0] the input; e, t, kk from 1. Networks are dicts, changed in place; what is never read is
-left out. Flags, checkpoints, single precision, the exact gradient are new, most of it at the end.
+"MATLAB:" marks what differs, or keeps a quirk, and says what MATLAB does there. Layers and rows
+count from 0, with layers[0] the input; e, t, kk from 1. Networks are dicts, changed in place; what
+is never read is left out. New are flags, checkpoints, single precision and the exact gradient.
 
 Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual of each row's own
 loss, w and b weights and biases, dw and db the mean loss's derivatives with respect to them.
@@ -37,7 +37,7 @@ try:
 except KeyboardInterrupt:  # loading them takes a while
     raise SystemExit(f"{NAME}: stopped before training") from None
 # --------------------------------------------------------------------------------------------------
-# all that differs from gan_adam.py, besides the text above, nnsetup and nnapplygrade
+# these three, the text above, nnsetup and nnapplygrade are all that differs from gan_adam.py
 LEARNING_RATE = 0.01
 NET_STATE = ()  # what a checkpoint keeps of a network besides its layers: nothing
 LAYER_STATE = ("w", "b")  # and of its layers
@@ -65,7 +65,7 @@ def main(opt):
     ones = np.ones((batch_size, 1), opt.precision)  # MATLAB: these three anew in each step
     labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
-    if opt.e >= epoch:
+    if opt.e >= epoch:  # opt.e: the epochs done before
         fail(f"--resume {opt.resume}: has {opt.e} epochs already; name a higher --epoch", status=0)
     os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
     save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
@@ -74,7 +74,7 @@ def main(opt):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
             # prepare the data
-            # MATLAB: divides by 255 when loading; no - 1, as rows count from 1
+            # MATLAB: divides by 255 when loading; and has no - 1, as rows count from 1
             images_real = train_x[kk[(t - 1) * batch_size : t * batch_size] - 1] / 255  # (B, 784)
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
             # start training
@@ -101,7 +101,7 @@ def main(opt):
             c_losses.append(c_loss)  # MATLAB: has the losses of an epoch's last batch only
             d_losses.append(d_loss)
             progress(begun, epoch, e, batch_num, t, c_losses, d_losses)
-            if t == batch_num:  # MATLAB: asks so twice
+            if t == batch_num:  # MATLAB: two ifs with this condition
                 print(f'c_loss:"{float_f(c_loss)}",d_loss:"{float_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
                 save_images(images_fake, [4, 4], path)
@@ -196,11 +196,11 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
-        # with respect to z: the next layer's residual times w, times the activation's derivative
+        # the residual (of z): the next layer's times w, times the activation's derivative
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     if not derivatives:
         return nn
-    # with the residuals, the final loss's partial derivatives with respect to weights and biases
+    # from the residuals: the final loss's partial derivatives with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
@@ -217,7 +217,7 @@ def nnbp_g(g_net, d_net):
     a = layers[n]["a"]
     # the generator's loss comes from logits_fake (images_fake, fed through the discriminator), so
     # for this bp g_net and d_net are one network: the residual of g_net's last layer is that of
-    # d_net's second, layers[1], times its w (the original's comment omits it), times (a .* (1-a))
+    # d_net's second, layers[1], times its w (the original's comment omits w), times (a .* (1-a))
     d = d_net["layers"][1]["d"]
     w = d_net["layers"][1]["w"]
     layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
@@ -225,9 +225,9 @@ def nnbp_g(g_net, d_net):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
-        # with respect to z: the next layer's residual times w, times the activation's derivative
+        # the residual (of z): the next layer's times w, times the activation's derivative
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
-    # with the residuals, the final loss's partial derivatives with respect to weights and biases
+    # from the residuals: the final loss's partial derivatives with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
@@ -279,7 +279,7 @@ def float_f(x):
 def imwrite(I, path):
     """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
     grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up, what is just below not
+    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up; + 0.5 would lift more
     write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
 
 
@@ -311,8 +311,8 @@ def normrnd(mu, sigma, m, n):
 def randn(m, n):
     """Standard normal numbers, (m, n), from MATLAB's ziggurat.
 
-    Marsaglia and Tsang, J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers: a
-    strip and a place in it. Most give a value at once; the others ask for further pairs.
+    Marsaglia and Tsang, J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers:
+    8 bits choose a strip, 53 a place in it. Most give a value at once; others ask for more pairs.
     """
     with open(f"{HERE}/data/randn_edges.txt", encoding="latin-1") as f:
         edges = np.array(re.findall(r"^[\d.]+$", f.read(), re.MULTILINE), float)
