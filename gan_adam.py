@@ -298,13 +298,13 @@ def float_f(x):
 def imwrite(I, path):
     """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
     grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up; + 0.5 would lift more
+    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up, nothing below
     write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
 
 
 def rng(seed):
     """Seed the stream with a whole number in 0..2^32-1."""
-    stream.seed(seed or 5489)  # MATLAB: 0 stands for the generator's own default
+    stream.seed(seed or 5489)  # MATLAB: 0 stands for 5489
 
 
 def rand(m, n):
@@ -344,9 +344,9 @@ def randn(m, n):
     strip = (u1 >> 24).astype(np.intp) + 1  # 1..256
     x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[strip]
     u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # what rand would make of the pair
-    plain = np.abs(x) <= edges[strip - 1]
+    plain = np.abs(x) <= edges[strip - 1]  # the trials that give a value at once
     values, missing, p = [], m * n, 0  # p: the next pair; q: the next trial not plain
-    for q in (*np.flatnonzero(~plain).tolist(), pairs):
+    for q in (*np.flatnonzero(~plain).tolist(), pairs):  # pairs: the end
         if q < p:
             continue  # spent by the trial before
         values.append(x[p : min(q, p + missing)])  # the plain trials up to q
@@ -362,10 +362,10 @@ def randn(m, n):
         else:  # the tail beyond the last strip
             accepted = False
             while not accepted:
-                dx, y = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])  # / edges[255]
+                dx, y = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])  # 1 / edges[255]
                 accepted = -2 * y > dx * dx
                 p += 2
-            x[q] = math.copysign(edges[255] - dx, x[q])
+            x[q] = math.copysign(edges[255] - dx, x[q])  # dx < 0
         if accepted:
             values.append(x[q : q + 1])
             missing -= 1
@@ -378,7 +378,7 @@ def randn(m, n):
 
 
 def load_mat(flag, file, names, how):
-    """Those of the variables `names` that the .mat `file` holds, structs as dicts; or fails."""
+    """The .mat `file`'s variables among `names`, structs as dicts; or fails, saying `how`."""
     most = {"double": 10**8, "single": 10**8, "uint8": 10**9, "uint32": 625, "char": 1, "struct": 1}
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
@@ -395,7 +395,7 @@ def load_mat(flag, file, names, how):
 
 
 def load_train_x(file, images_num):
-    """The first `images_num` rows of train_x in the .mat `file`: (images_num, 784) uint8."""
+    """The first images of the .mat `file`, pixels column by column: (images_num, 784) uint8."""
     how = "data/make_mnist_mat.py builds it"
     train_x = np.asarray(load_mat("--data", file, ["train_x"], how).get("train_x"))
     if train_x.dtype != np.uint8 or train_x.shape[1:] != (784,) or len(train_x) < images_num:
@@ -461,11 +461,11 @@ def resume(opt, generator, discriminator):
 
     A workspace of the original lacks the stream and most losses: opt.seed and NaN stand in.
     """
-    saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: the settings when saved
+    saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: the saved settings, else opt's
     try:
         steps = saved["e"] * was["images_num"] / was["batch_size"]
         if not 0 <= float(saved["e"]) <= steps <= 10**8 or saved["e"] % 1:
-            raise ValueError("e must be a whole number from 0 on, and not too large")
+            raise ValueError("e must be a whole number that fits images_num and batch_size")
         opt.e = int(saved["e"])
         read_network(generator, saved["generator"])
         read_network(discriminator, saved["discriminator"])
@@ -475,7 +475,7 @@ def resume(opt, generator, discriminator):
         if any(x.size not in (steps, saved.get("steps")) for x in (c_losses, d_losses)):
             raise ValueError("c_loss and d_loss must have an entry for each step")
         rng(opt.seed)
-        if "rng_state" in saved and opt.seed == was["seed"]:
+        if "rng_state" in saved and opt.seed == was["seed"]:  # another seed starts anew
             *words, position = saved["rng_state"].astype(np.uint32, casting="safe").tolist()
             if len(words) != 624 or not any(words) or position > 624:
                 raise ValueError("rng_state must be 624 words and a position in 0..624")
@@ -498,7 +498,7 @@ def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
     steps = len(c_losses) - begun[1]
     pace = (time.perf_counter() - begun[0]) / steps  # seconds a step
     if t == batch_num:
-        say("", end="")
+        say("", end="")  # clears the line
     elif steps % math.ceil(0.3 / pace) == 0:  # some three times a second
         left = round(pace * ((epoch - e + 1) * batch_num - t))
         line = f"epoch {e}/{epoch} batch {t}/{batch_num} c_loss {c_loss:.3f} d_loss {d_loss:.3f}"
@@ -507,7 +507,7 @@ def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
 
 
 def say(text, end="\n"):
-    """Print `text` on standard error; with end="" on terminals only, where the next replaces it."""
+    """Print `text` on standard error; with end="" on terminals only, until the next say()."""
     try:
         width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
         text = f"\r{'':{width}}\r{text if end else text[:width]}"
@@ -523,7 +523,7 @@ def fail(message, status=2):
 
 
 def options(argv=None):
-    """The flags, checked; `saved` is what the --resume file holds, or None, and `e` is 0."""
+    """The flags, checked; `saved`: what the --resume file holds, or None; `e`: epochs done, 0."""
     parser = argparse.ArgumentParser(description=f"{NAME}: see README.md", allow_abbrev=False)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.error = lambda message: fail(f"{message}; see --help")
@@ -546,7 +546,7 @@ def options(argv=None):
         saved = load_mat("--resume", opt.resume, [*SETTINGS, *names], "--checkpoint makes one")
         stored = {k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved}
         flags = [f"--{k.replace('_', '-')}={v}" for k, v in stored.items()]
-        opt = parser.parse_args(flags + (argv or sys.argv[1:]))  # a flag's last value counts
+        opt = parser.parse_args(flags + (argv or sys.argv[1:]))  # the given flags win, being last
     opt.e, opt.saved = 0, saved
     if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
         fail("--data, --pics, --checkpoint and --resume must not be empty")
@@ -578,10 +578,10 @@ def run():
         opt = options()
         main(opt)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the line short
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would cut the line short
         if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
             fail("stopped; this run wrote no checkpoint", 130)
-        e = load_mat("--resume", opt.checkpoint, ["e"], "training stopped")["e"]
+        e = load_mat("--checkpoint", opt.checkpoint, ["e"], "training stopped")["e"]
         more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
         words = sys.orig_argv + more
         command = shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
