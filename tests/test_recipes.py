@@ -66,9 +66,13 @@ def test_recipes_can_be_pasted(name):
 
 
 def test_recipe_random(tmp_path):
-    """It prints what the README shows."""
-    shown = re.search(r"for these three lines:\n\n```\n(.*?)```", README, re.DOTALL)[1]
-    assert recipe_output("random", tmp_path) == shown
+    """It prints what the README says behind each line, which MATLAB shows with four decimals."""
+    said = [re.findall(r"-?[\d.]+", x) for x in re.findall(r"print.*  # (.*)", RECIPES["random"])]
+    assert [len(x) for x in said] == [3, 4, 8]
+    text = recipe_output("random", tmp_path)
+    printed = [float(x) for x in re.findall(r"-?[\d.]+", text)]
+    assert [f"{x:.4f}" for x in printed[:7]] == sum(said[:2], [])
+    assert [f"{x:.0f}" for x in printed[7:]] == said[2]
 
 
 def samples_by_hand(folder):
