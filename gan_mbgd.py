@@ -7,11 +7,12 @@
 A NumPy port of gan_mbgd.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at commit
 f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It computes what
 the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
-formulas in the same order. It is no framework: another network needs other formulas.
+formulas in the same order, equal but for rounding. It is no framework: other activations need
+other formulas.
 
 "MATLAB:" marks what differs, or keeps a quirk, and says what MATLAB does there. Layers and rows
-count from 0, with layers[0] the input; e, t, kk from 1. Networks are dicts, changed in place; what
-is never read is left out. New are flags, checkpoints, single precision and the exact gradient.
+count from 0, with layers[0] the input; e, t, kk from 1. Networks are dicts, changed in place. New
+are flags, checkpoints, progress, single precision and the exact gradient.
 
 Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual of each row's own
 loss, w and b weights and biases, dw and db the mean loss's derivatives with respect to them.
@@ -37,7 +38,7 @@ try:
 except KeyboardInterrupt:  # loading them takes a while
     raise SystemExit(f"{NAME}: stopped before training") from None
 # --------------------------------------------------------------------------------------------------
-# these three, the text above, nnsetup and nnapplygrade are all that differs from gan_adam.py
+# these three, the docstring, nnsetup and nnapplygrade are all that differs from gan_adam.py
 LEARNING_RATE = 0.01
 NET_STATE = ()  # what a checkpoint keeps of a network besides its layers: nothing
 LAYER_STATE = ("w", "b")  # and of its layers
@@ -51,7 +52,7 @@ def main(opt):
     # ----------- load the data
     train_x = load_train_x(opt.data, opt.images_num)  # (images_num, 784) uint8, see there
     # ----------------- define the models
-    rng(opt.seed)
+    rng(opt.seed)  # MATLAB: not called; a fresh one starts as after rng(0)
     generator = nnsetup([100, 512, 784], opt.precision)
     discriminator = nnsetup([784, 512, 1], opt.precision)
     c_losses, d_losses = resume(opt, generator, discriminator) if opt.resume else ([], [])
@@ -65,10 +66,10 @@ def main(opt):
     ones = np.ones((batch_size, 1), opt.precision)  # MATLAB: these three anew in each step
     labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
-    if opt.e >= epoch:  # opt.e: the epochs done before
+    if opt.e >= epoch:  # opt.e: the epochs done before; no error
         fail(f"--resume {opt.resume}: has {opt.e} epochs already; name a higher --epoch", status=0)
     os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
-    save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
+    save_checkpoint(opt, generator, discriminator, c_losses, d_losses)  # a bad path fails here
     begun = time.perf_counter(), len(c_losses)  # when, and how many losses there were
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
@@ -100,7 +101,7 @@ def main(opt):
             d_loss = sigmoid_cross_entropy(logits, labels)
             c_losses.append(c_loss)  # MATLAB: has the losses of an epoch's last batch only
             d_losses.append(d_loss)
-            progress(begun, epoch, e, batch_num, t, c_losses, d_losses)
+            progress(begun, epoch, e, batch_num, t, c_losses, d_losses)  # MATLAB: has none
             if t == batch_num:  # MATLAB: two ifs with this condition
                 print(f'c_loss:"{float_f(c_loss)}",d_loss:"{float_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
@@ -126,7 +127,7 @@ def delta_relu(x):
 
 
 def sigmoid_cross_entropy(logits, labels):
-    """Mean cross entropy, a float, of labels and logits, (n, 1); these not yet put into sigmoid."""
+    """Mean cross entropy, a float, of logits (before the sigmoid) and labels, both (n, 1)."""
     # https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
     result = np.fmax(logits, 0) - logits * labels + np.log(1 + np.exp(-np.abs(logits)))
     return float(result.mean())
@@ -164,7 +165,7 @@ def nnsetup(architecture, precision="double"):
 
 
 def nnff(nn, x):
-    """Feed `x` (B, inputs) forward; sets each layer's z and a (B, outputs)."""
+    """Feed `x` (rows, inputs) forward; sets each layer's z and a (rows, outputs)."""
     layers = nn["layers"]
     layers[0]["a"] = x
     for i in range(1, nn["layers_count"]):
@@ -183,11 +184,11 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
     """The discriminator's bp: derivatives with respect to each parameter, from logits and labels.
 
     Another structure (activations and so on) needs another bp, other numbers of weights do not. To
-    update w and b one needs the final loss's partial derivatives with respect to them; residuals
+    update w and b one needs the mean loss's partial derivatives with respect to them; residuals
     come up on the way. Sets each layer's d (rows, outputs) and, if `derivatives`, its dw and db.
     """
-    # d is the residual: the final loss's partial derivative with respect to a layer's values before
-    # the activation (z), from the chain rule, worked out by hand
+    # d is the residual: the row's final loss's partial derivative with respect to a layer's values
+    # before the activation (z), from the chain rule, worked out by hand
     layers = nn["layers"]
     n = nn["layers_count"] - 1
     # the last layer's residual
@@ -200,7 +201,7 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     if not derivatives:
         return nn
-    # from the residuals: the final loss's partial derivatives with respect to weights and biases
+    # from the residuals: the mean loss's partial derivatives with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
@@ -227,7 +228,7 @@ def nnbp_g(g_net, d_net):
         z = layers[i]["z"]
         # the residual (of z): the next layer's times w, times the activation's derivative
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
-    # from the residuals: the final loss's partial derivatives with respect to weights and biases
+    # from the residuals: the mean loss's partial derivatives with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
@@ -279,7 +280,7 @@ def float_f(x):
 def imwrite(I, path):
     """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
     grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: halves go up, nothing below
+    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: rounds; + 0.5 would take 0.5-2^-54 to 1
     write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
 
 
@@ -317,7 +318,7 @@ def randn(m, n):
     with open(f"{HERE}/data/randn_edges.txt", encoding="latin-1") as f:
         edges = np.array(re.findall(r"^[\d.]+$", f.read(), re.MULTILINE), float)
     if edges.size != 257:
-        fail(f"{f.name}: has not the 257 edges of strips that randn needs")
+        fail(f"{f.name}: lacks the 257 edges of strips that randn needs")
     heights = np.exp(-edges * edges / 2)
     state = stream.get_state()  # the stream goes back to it below
     pairs = m * n + m * n // 16 + 128  # more than enough: a value takes 1.02
@@ -343,7 +344,7 @@ def randn(m, n):
         else:  # the tail beyond the last strip
             accepted = False
             while not accepted:
-                dx, y = math.log(u[p]) * 0.273661237329758, math.log(u[p + 1])  # 1 / edges[255]
+                y, dx = math.log(u[p + 1]), math.log(u[p]) * 0.273661237329758  # 1 / edges[255]
                 accepted = -2 * y > dx * dx
                 p += 2
             x[q] = math.copysign(edges[255] - dx, x[q])  # dx < 0
@@ -359,7 +360,8 @@ def randn(m, n):
 
 
 def load_mat(flag, file, names, how):
-    """The .mat `file`'s variables among `names`, structs as dicts; or fails, saying `how`."""
+    """The .mat `file`'s variables among `names`, structs as dicts; or fails: `flag`, why, `how`."""
+    # the most elements of a class; rng_state has 625, a text counts as one
     most = {"double": 10**8, "single": 10**8, "uint8": 10**9, "uint32": 625, "char": 1, "struct": 1}
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
@@ -383,13 +385,13 @@ def load_train_x(file, images_num):
         fail(f"--data {file}: has no train_x of N x 784 uint8 for --images-num {images_num}; {how}")
     # MATLAB: double(...)/255 of all images; here of each batch, the same numbers
     # MATLAB: reshape, permute, reshape: from pixels row by row to pixels column by column
-    train_x = train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)
+    train_x = train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)  # (n, col, row)
     return np.ascontiguousarray(train_x).reshape(-1, 784)
 
 
 def write_whole(path, write):
     """Replace the file `path`, whole or not at all, by what write(f) writes to the open file f."""
-    target = os.path.realpath(path)  # a link stays one
+    target = os.path.realpath(path)  # a symbolic link stays one
     part = f"{target}.{os.urandom(4).hex()}.part"  # another run may write there too
     try:
         with open(part, "xb") as f:
@@ -405,7 +407,7 @@ def write_whole(path, write):
 
 
 def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
-    """Write the original's workspace after epoch opt.e to opt.checkpoint, where that is set."""
+    """Write all that resume() needs, in the original's names, to opt.checkpoint, if that is set."""
     if not opt.checkpoint:
         return
     workspace = {k: getattr(opt, k) for k in SETTINGS} | {"e": opt.e, "steps": len(c_losses)}
@@ -422,7 +424,7 @@ def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
 
 def read_network(nn, struct):
     """Fill `nn` from a checkpoint's `struct`; LookupError or ValueError for another form."""
-    if ("t" in struct) != ("t" in nn):
+    if ("t" in struct) != ("t" in nn):  # gan_mbgd has none
         raise ValueError("only gan_adam has t, w_m, w_v, b_m, b_v; run the other script")
     for k in NET_STATE:
         nn[k] = float(struct[k])
@@ -440,11 +442,11 @@ def read_network(nn, struct):
 def resume(opt, generator, discriminator):
     """Set opt.e, the networks and the stream from opt.saved; returns the losses of all steps.
 
-    A workspace of the original lacks the stream and most losses: opt.seed and NaN stand in.
+    A workspace of the original lacks the stream and most losses: opt.seed stands in, NaN for all.
     """
-    saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: the saved settings, else opt's
+    saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: opt as it was when saved
     try:
-        steps = saved["e"] * was["images_num"] / was["batch_size"]
+        steps = saved["e"] * was["images_num"] / was["batch_size"]  # if these never changed
         if not 0 <= float(saved["e"]) <= steps <= 10**8 or saved["e"] % 1:
             raise ValueError("e must be a whole number that fits images_num and batch_size")
         opt.e = int(saved["e"])
@@ -488,7 +490,7 @@ def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
 
 
 def say(text, end="\n"):
-    """Print `text` on standard error; with end="" on terminals only, until the next say()."""
+    """Print `text` on standard error; end="": on terminals only, overwritten by the next say()."""
     try:
         width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
         text = f"\r{'':{width}}\r{text if end else text[:width]}"
@@ -504,12 +506,12 @@ def fail(message, status=2):
 
 
 def options(argv=None):
-    """The flags, checked; `saved`: what the --resume file holds, or None; `e`: epochs done, 0."""
+    """The flags, checked; `saved`: what the --resume file holds, or None; `e`: 0, see resume()."""
     parser = argparse.ArgumentParser(description=f"{NAME}: see README.md", allow_abbrev=False)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.error = lambda message: fail(f"{message}; see --help")
     add = parser.add_argument_group("the original's variables").add_argument
-    add("--epoch", type=int, default=100, metavar="N", help="passes over the images")
+    add("--epoch", type=int, default=100, metavar="N", help="passes over the images, in all")
     add("--batch-size", type=int, default=60, metavar="N", help="real images a step; as many fake")
     add("--images-num", type=int, default=60000, metavar="N", help="train on the first N images")
     add("--learning-rate", type=float, default=LEARNING_RATE, metavar="X", help="step of an update")
@@ -520,18 +522,18 @@ def options(argv=None):
     add("--data", default=f"{HERE}/data/mnist_uint8.mat", metavar="FILE", help="the MNIST images")
     add("--pics", default="./pics", metavar="DIR", help="folder for the pictures")
     add("--checkpoint", metavar="FILE", help="save the workspace here after every epoch")
-    add("--resume", metavar="FILE", help="go on from such a file; --checkpoint saves")
+    add("--resume", metavar="FILE", help="go on from a checkpoint; to save, give both flags")
     opt, saved = parser.parse_args(argv), None
     if opt.resume:
         names = ["e", "steps", "c_loss", "d_loss", "rng_state", "generator", "discriminator"]
         saved = load_mat("--resume", opt.resume, [*SETTINGS, *names], "--checkpoint makes one")
-        stored = {k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved}
-        flags = [f"--{k.replace('_', '-')}={v}" for k, v in stored.items()]
+        kept = {k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved}  # 60.0 as 60
+        flags = [f"--{k.replace('_', '-')}={v}" for k, v in kept.items()]
         opt = parser.parse_args(flags + (argv or sys.argv[1:]))  # the given flags win, being last
     opt.e, opt.saved = 0, saved
     if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
         fail("--data, --pics, --checkpoint and --resume must not be empty")
-    if min(opt.epoch, opt.images_num) < 1 or opt.batch_size < 16:
+    if min(opt.epoch, opt.images_num) < 1 or opt.batch_size < 16:  # MATLAB: index error
         fail("--epoch and --images-num must be at least 1, --batch-size at least 16 (4x4 pictures)")
     if not 0 < opt.learning_rate < math.inf or not 0 <= opt.seed < 2**32:
         fail("--learning-rate must be finite and above 0, --seed in 0..4294967295")
@@ -546,14 +548,13 @@ def options(argv=None):
 
 
 def run():
-    """Run main() as a program: whatever ends it early ends in one line."""
+    """Run main() as a program: Ctrl-C and errors of files or memory end in one line."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
     sys.stderr = sys.stderr or open(os.devnull, "w")
     sys.stdout.reconfigure(errors="backslashreplace")  # the console may not know a path's letters
     if hasattr(signal, "SIGTSTP"):  # Ctrl-Z: clear the line, then stop as ever
-        signal.signal(
-            signal.SIGTSTP, lambda *_: (say("", ""), os.kill(os.getpid(), signal.SIGSTOP))
-        )
+        stop = signal.SIGSTOP
+        signal.signal(signal.SIGTSTP, lambda *_: (say("", end=""), signal.raise_signal(stop)))
     opt = None
     try:
         opt = options()
@@ -564,7 +565,7 @@ def run():
             fail("stopped; this run wrote no checkpoint", 130)
         e = load_mat("--checkpoint", opt.checkpoint, ["e"], "training stopped")["e"]
         more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
-        words = sys.orig_argv + more
+        words = sys.orig_argv + more  # the last --resume counts
         command = shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
         fail(f"stopped; saved after epoch {e:.0f}; go on with: {command}", 130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
