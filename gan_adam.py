@@ -5,7 +5,7 @@
 """Train a small fully connected GAN on MNIST: backpropagation by hand, updates by Adam.
 
 A NumPy port of gan_adam.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at commit
-611a3cc745e59b3d177ac862aecad5032426d941, (c) 2018 Jon Zhao, BSD-2-Clause. It computes what
+f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It computes what
 the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
 formulas in the same order, equal but for rounding. It is no framework: other activations need
 other formulas.

@@ -176,7 +176,7 @@ def means_deviations_correlations(out):
     words = re.sub(r"\s+", " ", out)
     numbers = r"(real|fake) {} \[?([^\]a-z]*)"
     found = []
-    for what in "means", "deviations", "correlation of columns 1 and 12":
+    for what in "means", "deviations", "correlation of first and last column":
         pairs = re.findall(numbers.format(what), words)
         assert [x for x, _ in pairs] == ["real", "fake"]
         found.append([np.array(x.split(), float) for _, x in pairs])
