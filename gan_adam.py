@@ -43,19 +43,30 @@ LEARNING_RATE = 0.001
 NET_STATE = ("t", "beta1", "beta2", "epsilon")  # what a checkpoint keeps of a network
 LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")  # and of its layers
 # --------------------------------------------------------------------------------------------------
-SETTINGS = ("batch_size", "images_num", "learning_rate", "seed", "precision", "gradient")
+SETTINGS = (
+    "batch_size",
+    "images_num",
+    "learning_rate",
+    "seed",
+    "precision",
+    "gradient",
+)
 
 
 @np.errstate(all="ignore")  # MATLAB: Inf and NaN raise no warning
 def main(opt):
     """Train as the settings `opt` say, see options(); the script part of the original."""
     # ----------- load the data
-    train_x = load_train_x(opt.data, opt.images_num)  # (images_num, 784) uint8, see there
+    train_x = load_train_x(
+        opt.data, opt.images_num
+    )  # (images_num, 784) uint8, see there
     # ----------------- define the models
     rng(opt.seed)  # MATLAB: not called; a fresh one starts as after rng(0)
     generator = nnsetup([100, 512, 784], opt.precision)
     discriminator = nnsetup([784, 512, 1], opt.precision)
-    c_losses, d_losses = resume(opt, generator, discriminator) if opt.resume else ([], [])
+    c_losses, d_losses = (
+        resume(opt, generator, discriminator) if opt.resume else ([], [])
+    )
     # ----------- start training
     batch_size = opt.batch_size
     epoch = opt.epoch
@@ -63,20 +74,29 @@ def main(opt):
     batch_num = math.ceil(images_num / batch_size)
     learning_rate = opt.learning_rate
     delta = {"matlab": delta_sigmoid_cross_entropy, "exact": delta_exact}[opt.gradient]
-    ones = np.ones((batch_size, 1), opt.precision)  # MATLAB: these three anew in each step
+    ones = np.ones(
+        (batch_size, 1), opt.precision
+    )  # MATLAB: these three anew in each step
     labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
     images = np.empty((2 * batch_size, 784), opt.precision, order="F")
     if opt.e >= epoch:  # opt.e: the epochs done before; no error
-        fail(f"--resume {opt.resume}: has {opt.e} epochs already; name a higher --epoch", status=0)
+        fail(
+            f"--resume {opt.resume}: has {opt.e} epochs already; name a higher --epoch",
+            status=0,
+        )
     os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
-    save_checkpoint(opt, generator, discriminator, c_losses, d_losses)  # a bad path fails here
+    save_checkpoint(
+        opt, generator, discriminator, c_losses, d_losses
+    )  # a bad path fails here
     begun = time.perf_counter(), len(c_losses)  # when, and how many losses there were
     for e in range(opt.e + 1, epoch + 1):
         kk = randperm(images_num)
         for t in range(1, batch_num + 1):
             # prepare the data
             # MATLAB: divides by 255 when loading; and has no - 1, as rows count from 1
-            images_real = train_x[kk[(t - 1) * batch_size : t * batch_size] - 1] / 255  # (B, 784)
+            images_real = (
+                train_x[kk[(t - 1) * batch_size : t * batch_size] - 1] / 255
+            )  # (B, 784)
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
             # start training
             # ----------- update the generator, the discriminator stays fixed
@@ -85,13 +105,18 @@ def main(opt):
             discriminator = nnff(discriminator, images_fake)
             logits_fake = discriminator["layers"][-1]["z"]  # (B, 1)
             # MATLAB: computes dw and db of the fixed network too, and never reads them
-            discriminator = nnbp_d(discriminator, logits_fake, ones, delta, derivatives=False)
+            discriminator = nnbp_d(
+                discriminator, logits_fake, ones, delta, derivatives=False
+            )
             generator = nnbp_g(generator, discriminator)
             generator = nnapplygrade(generator, learning_rate)
             # ----------- update the discriminator, the generator stays fixed
             generator = nnff(generator, noise)
             images_fake = generator["layers"][-1]["a"]  # (B, 784)
-            images[:batch_size], images[batch_size:] = images_fake, images_real  # (2B, 784)
+            images[:batch_size], images[batch_size:] = (
+                images_fake,
+                images_real,
+            )  # (2B, 784)
             discriminator = nnff(discriminator, images)
             logits = discriminator["layers"][-1]["z"]  # (2B, 1)
             discriminator = nnbp_d(discriminator, logits, labels, delta)
@@ -99,9 +124,13 @@ def main(opt):
             # ---------------- print the losses
             c_loss = sigmoid_cross_entropy(logits[:batch_size], ones)
             d_loss = sigmoid_cross_entropy(logits, labels)
-            c_losses.append(c_loss)  # MATLAB: has the losses of an epoch's last batch only
+            c_losses.append(
+                c_loss
+            )  # MATLAB: has the losses of an epoch's last batch only
             d_losses.append(d_loss)
-            progress(begun, epoch, e, batch_num, t, c_losses, d_losses)  # MATLAB: has none
+            progress(
+                begun, epoch, e, batch_num, t, c_losses, d_losses
+            )  # MATLAB: has none
             if t == batch_num:  # MATLAB: two ifs with this condition
                 print(f'c_loss:"{float_f(c_loss)}",d_loss:"{float_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
@@ -166,7 +195,7 @@ def nnsetup(architecture, precision="double"):
         layer = nn["layers"][i]
         layer["w"] = normrnd(0, 0.02, m, n).astype(precision)
         layer["b"] = normrnd(0, 0.02, 1, n).astype(precision)
-        layer["w_m"] = np.zeros_like(layer["w"])  # MATLAB: 0, which the first update widens
+        layer["w_m"] = np.zeros_like(layer["w"])  # MATLAB: 0, until the first update
         layer["w_v"] = np.zeros_like(layer["w"])
         layer["b_m"] = np.zeros_like(layer["b"])
         layer["b_v"] = np.zeros_like(layer["b"])
@@ -299,7 +328,9 @@ def float_f(x):
 def imwrite(I, path):
     """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
     grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(grey + np.nextafter(0.5, 0))  # MATLAB: rounds; + 0.5 would take 0.5-2^-54 to 1
+    grey = np.floor(
+        grey + np.nextafter(0.5, 0)
+    )  # MATLAB: rounds; + 0.5 would take 0.5-2^-54 to 1
     write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
 
 
@@ -363,7 +394,10 @@ def randn(m, n):
         else:  # the tail beyond the last strip
             accepted = False
             while not accepted:
-                y, dx = math.log(u[p + 1]), math.log(u[p]) * 0.273661237329758  # 1 / edges[255]
+                y, dx = (
+                    math.log(u[p + 1]),
+                    math.log(u[p]) * 0.273661237329758,
+                )  # 1 / edges[255]
                 accepted = -2 * y > dx * dx
                 p += 2
             x[q] = math.copysign(edges[255] - dx, x[q])  # dx < 0
@@ -381,13 +415,22 @@ def randn(m, n):
 def load_mat(flag, file, names, how):
     """The .mat `file`'s variables among `names`, structs as dicts; or fails: `flag`, why, `how`."""
     # the most elements of a class; rng_state has 625, a text counts as one
-    most = {"double": 10**8, "single": 10**8, "uint8": 10**9, "uint32": 625, "char": 1, "struct": 1}
+    most = {
+        "double": 10**8,
+        "single": 10**8,
+        "uint8": 10**9,
+        "uint32": 625,
+        "char": 1,
+        "struct": 1,
+    }
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if f.read(19) != b"MATLAB 5.0 MAT-file":
                 raise ValueError("no .mat file as MATLAB's save makes with '-v7'")
-            for name, shape, kind in whosmat(f):  # before loading: a file can claim any size
+            for name, shape, kind in whosmat(
+                f
+            ):  # before loading: a file can claim any size
                 if name in names and math.prod(shape) > most.get(kind, -1):
                     raise ValueError(f"{name} is a {kind}, or too large")
             return loadmat(f, variable_names=names, simplify_cells=True)
@@ -400,11 +443,19 @@ def load_train_x(file, images_num):
     """The first images of the .mat `file`, pixels column by column: (images_num, 784) uint8."""
     how = "data/make_mnist_mat.py builds it"
     train_x = np.asarray(load_mat("--data", file, ["train_x"], how).get("train_x"))
-    if train_x.dtype != np.uint8 or train_x.shape[1:] != (784,) or len(train_x) < images_num:
-        fail(f"--data {file}: has no train_x of N x 784 uint8 for --images-num {images_num}; {how}")
+    if (
+        train_x.dtype != np.uint8
+        or train_x.shape[1:] != (784,)
+        or len(train_x) < images_num
+    ):
+        fail(
+            f"--data {file}: has no train_x of N x 784 uint8 for --images-num {images_num}; {how}"
+        )
     # MATLAB: double(...)/255 of all images; here of each batch, the same numbers
     # MATLAB: reshape, permute, reshape: from pixels row by row to pixels column by column
-    train_x = train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)  # (n, col, row)
+    train_x = (
+        train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)
+    )  # (n, col, row)
     return np.ascontiguousarray(train_x).reshape(-1, 784)
 
 
@@ -429,22 +480,37 @@ def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
     """Write all that resume() needs, in the original's names, to opt.checkpoint, if that is set."""
     if not opt.checkpoint:
         return
-    workspace = {k: getattr(opt, k) for k in SETTINGS} | {"e": opt.e, "steps": len(c_losses)}
+    workspace = {k: getattr(opt, k) for k in SETTINGS} | {
+        "e": opt.e,
+        "steps": len(c_losses),
+    }
     workspace = {k: v if isinstance(v, str) else float(v) for k, v in workspace.items()}
-    workspace |= {"c_loss": np.c_[c_losses], "d_loss": np.c_[d_losses]}  # columns, of every step
+    workspace |= {
+        "c_loss": np.c_[c_losses],
+        "d_loss": np.c_[d_losses],
+    }  # columns, of every step
     _, words, position = stream.get_state()[:3]
-    workspace["rng_state"] = np.append(words, np.uint32(position))[:, None]  # as rng().State
+    workspace["rng_state"] = np.append(words, np.uint32(position))[
+        :, None
+    ]  # as rng().State
     for name, nn in ("discriminator", discriminator), ("generator", generator):
-        struct = {k: np.array(nn[k], float) for k in ("architecture", "layers_count", *NET_STATE)}
+        struct = {
+            k: np.array(nn[k], float)
+            for k in ("architecture", "layers_count", *NET_STATE)
+        }
         layers = [{k: layer[k] for k in LAYER_STATE} for layer in nn["layers"][1:]]
-        workspace[name] = struct | {"layers": [{"a": []}, *layers]}  # layers{1} is the input
+        workspace[name] = struct | {
+            "layers": [{"a": []}, *layers]
+        }  # layers{1} is the input
     write_whole(opt.checkpoint, lambda f: savemat(f, workspace, do_compression=True))
 
 
 def read_network(nn, struct):
     """Fill `nn` from a checkpoint's `struct`; LookupError or ValueError for another form."""
     if ("t" in struct) != ("t" in nn):  # gan_mbgd has none
-        raise ValueError("only gan_adam has t, w_m, w_v, b_m, b_v; run the other script")
+        raise ValueError(
+            "only gan_adam has t, w_m, w_v, b_m, b_v; run the other script"
+        )
     for k in NET_STATE:
         nn[k] = float(struct[k])
         if not 0 <= nn[k] < (math.inf if k == "t" else 1):
@@ -452,9 +518,13 @@ def read_network(nn, struct):
     for layer, saved in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
         for k in LAYER_STATE:
             x = np.asarray(saved[k])
-            fits = x.dtype.kind in "fiu" and x.squeeze().shape == layer[k].squeeze().shape
+            fits = (
+                x.dtype.kind in "fiu" and x.squeeze().shape == layer[k].squeeze().shape
+            )
             if not fits or not np.isfinite(x).all() or (k == "w" and not x.any()):
-                raise ValueError(f"{k} must be {layer[k].shape} finite numbers, w not all 0")
+                raise ValueError(
+                    f"{k} must be {layer[k].shape} finite numbers, w not all 0"
+                )
             layer[k][:] = x.reshape(layer[k].shape)
 
 
@@ -465,20 +535,30 @@ def resume(opt, generator, discriminator):
     """
     saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: opt as it was when saved
     try:
-        steps = saved["e"] * was["images_num"] / was["batch_size"]  # if these never changed
+        steps = (
+            saved["e"] * was["images_num"] / was["batch_size"]
+        )  # if these never changed
         if not 0 <= float(saved["e"]) <= steps <= 10**8 or saved["e"] % 1:
-            raise ValueError("e must be a whole number that fits images_num and batch_size")
+            raise ValueError(
+                "e must be a whole number that fits images_num and batch_size"
+            )
         opt.e = int(saved["e"])
         read_network(generator, saved["generator"])
         read_network(discriminator, saved["discriminator"])
-        c_losses, d_losses = (np.ravel(saved.get(k, math.nan)) for k in ("c_loss", "d_loss"))
-        if c_losses.size == d_losses.size == 1 and steps != 1:  # the last ones, as MATLAB has them
+        c_losses, d_losses = (
+            np.ravel(saved.get(k, math.nan)) for k in ("c_loss", "d_loss")
+        )
+        if (
+            c_losses.size == d_losses.size == 1 and steps != 1
+        ):  # the last ones, as MATLAB has them
             c_losses = d_losses = np.full(int(steps), math.nan)
         if any(x.size not in (steps, saved.get("steps")) for x in (c_losses, d_losses)):
             raise ValueError("c_loss and d_loss must have an entry for each step")
         rng(opt.seed)
         if "rng_state" in saved and opt.seed == was["seed"]:  # another seed starts anew
-            *words, position = saved["rng_state"].astype(np.uint32, casting="safe").tolist()
+            *words, position = (
+                saved["rng_state"].astype(np.uint32, casting="safe").tolist()
+            )
             if len(words) != 624 or not any(words) or position > 624:
                 raise ValueError("rng_state must be 624 words and a position in 0..624")
             stream.set_state(("MT19937", words, position))
@@ -486,7 +566,13 @@ def resume(opt, generator, discriminator):
         if taken:
             say(f"{NAME}: {opt.resume} lacks some settings; taken are {taken}")
         return c_losses.tolist(), d_losses.tolist()
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         missing = "it has no " if isinstance(error, KeyError) else ""
         fail(f"--resume {opt.resume}: is no workspace of {NAME}: {missing}{error}")
 
@@ -495,8 +581,15 @@ def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
     """Warn of the first Inf or NaN; on a terminal, show progress. begun: (time, steps) at start."""
     c_loss, d_loss = c_losses[-1], d_losses[-1]
     if not math.isfinite(c_loss + d_loss):
-        if all(map(math.isfinite, reversed(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]))):
-            say(f"{NAME}: epoch {e}, batch {t}: loss {float_f(c_loss + d_loss)}; training goes on")
+        if all(
+            map(
+                math.isfinite,
+                reversed(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]),
+            )
+        ):
+            say(
+                f"{NAME}: epoch {e}, batch {t}: loss {float_f(c_loss + d_loss)}; training goes on"
+            )
     steps = len(c_losses) - begun[1]
     pace = (time.perf_counter() - begun[0]) / steps  # seconds a step
     if t == batch_num:
@@ -526,43 +619,118 @@ def fail(message, status=2):
 
 def options(argv=None):
     """The flags, checked; `saved`: what the --resume file holds, or None; `e`: 0, see resume()."""
-    parser = argparse.ArgumentParser(description=f"{NAME}: see README.md", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=f"{NAME}: see README.md", allow_abbrev=False
+    )
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.error = lambda message: fail(f"{message}; see --help")
     add = parser.add_argument_group("the original's variables").add_argument
-    add("--epoch", type=int, default=100, metavar="N", help="passes over the images, in all")
-    add("--batch-size", type=int, default=60, metavar="N", help="real images a step; as many fake")
-    add("--images-num", type=int, default=60000, metavar="N", help="train on the first N images")
-    add("--learning-rate", type=float, default=LEARNING_RATE, metavar="X", help="step of an update")
+    add(
+        "--epoch",
+        type=int,
+        default=100,
+        metavar="N",
+        help="passes over the images, in all",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        default=60,
+        metavar="N",
+        help="real images a step; as many fake",
+    )
+    add(
+        "--images-num",
+        type=int,
+        default=60000,
+        metavar="N",
+        help="train on the first N images",
+    )
+    add(
+        "--learning-rate",
+        type=float,
+        default=LEARNING_RATE,
+        metavar="X",
+        help="step of an update",
+    )
     add = parser.add_argument_group("the port's own").add_argument
-    add("--seed", type=int, default=0, metavar="N", help="MATLAB's rng(N); a fresh MATLAB has 0")
-    add("--precision", choices=["double", "single"], default="double", help="single: for speed")
-    add("--gradient", choices=["matlab", "exact"], default="matlab", help="exact: the right one")
-    add("--data", default=f"{HERE}/data/mnist_uint8.mat", metavar="FILE", help="the MNIST images")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="MATLAB's rng(N); a fresh MATLAB has 0",
+    )
+    add(
+        "--precision",
+        choices=["double", "single"],
+        default="double",
+        help="single: for speed",
+    )
+    add(
+        "--gradient",
+        choices=["matlab", "exact"],
+        default="matlab",
+        help="exact: the right one",
+    )
+    add(
+        "--data",
+        default=f"{HERE}/data/mnist_uint8.mat",
+        metavar="FILE",
+        help="the MNIST images",
+    )
     add("--pics", default="./pics", metavar="DIR", help="folder for the pictures")
-    add("--checkpoint", metavar="FILE", help="save the workspace here after every epoch")
-    add("--resume", metavar="FILE", help="go on from a checkpoint; to save, give both flags")
+    add(
+        "--checkpoint", metavar="FILE", help="save the workspace here after every epoch"
+    )
+    add(
+        "--resume",
+        metavar="FILE",
+        help="go on from a checkpoint; to save, give both flags",
+    )
     opt, saved = parser.parse_args(argv), None
     if opt.resume:
-        names = ["e", "steps", "c_loss", "d_loss", "rng_state", "generator", "discriminator"]
-        saved = load_mat("--resume", opt.resume, [*SETTINGS, *names], "--checkpoint makes one")
-        kept = {k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved}  # 60.0 as 60
+        names = [
+            "e",
+            "steps",
+            "c_loss",
+            "d_loss",
+            "rng_state",
+            "generator",
+            "discriminator",
+        ]
+        saved = load_mat(
+            "--resume", opt.resume, [*SETTINGS, *names], "--checkpoint makes one"
+        )
+        kept = {
+            k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved
+        }  # 60.0 as 60
         flags = [f"--{k.replace('_', '-')}={v}" for k, v in kept.items()]
-        opt = parser.parse_args(flags + (argv or sys.argv[1:]))  # the given flags win, being last
+        opt = parser.parse_args(
+            flags + (argv or sys.argv[1:])
+        )  # the given flags win, being last
     opt.e, opt.saved = 0, saved
     if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
         fail("--data, --pics, --checkpoint and --resume must not be empty")
     if min(opt.epoch, opt.images_num) < 1 or opt.batch_size < 16:  # MATLAB: index error
-        fail("--epoch and --images-num must be at least 1, --batch-size at least 16 (4x4 pictures)")
+        fail(
+            "--epoch and --images-num must be at least 1, --batch-size at least 16 (4x4 pictures)"
+        )
     if not 0 < opt.learning_rate < math.inf or not 0 <= opt.seed < 2**32:
         fail("--learning-rate must be finite and above 0, --seed in 0..4294967295")
-    if opt.images_num % opt.batch_size:  # MATLAB: stops with an index error in the last batch
-        fail(f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}")
+    if (
+        opt.images_num % opt.batch_size
+    ):  # MATLAB: stops with an index error in the last batch
+        fail(
+            f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}"
+        )
     if os.path.isfile(opt.pics):
         fail(f"--pics {opt.pics}: is no folder")
     if opt.checkpoint and os.path.exists(opt.checkpoint):
         if not opt.resume or not os.path.samefile(opt.checkpoint, opt.resume):
-            fail(f"--checkpoint {opt.checkpoint}: is there already; --resume it, or name another")
+            fail(
+                f"--checkpoint {opt.checkpoint}: is there already; --resume it, or name another"
+            )
     return opt
 
 
@@ -570,22 +738,30 @@ def run():
     """Run main() as a program: Ctrl-C and errors of files or memory end in one line."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
     sys.stderr = sys.stderr or open(os.devnull, "w")
-    sys.stdout.reconfigure(errors="backslashreplace")  # the console may not know a path's letters
+    sys.stdout.reconfigure(
+        errors="backslashreplace"
+    )  # the console may not know a path's letters
     if hasattr(signal, "SIGTSTP"):  # Ctrl-Z: clear the line, then stop as ever
         stop = signal.SIGSTOP
-        signal.signal(signal.SIGTSTP, lambda *_: (say("", end=""), signal.raise_signal(stop)))
+        signal.signal(
+            signal.SIGTSTP, lambda *_: (say("", end=""), signal.raise_signal(stop))
+        )
     opt = None
     try:
         opt = options()
         main(opt)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would cut the line short
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # a second Ctrl-C would cut the line short
         if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
             fail("stopped; this run wrote no checkpoint", 130)
         e = load_mat("--checkpoint", opt.checkpoint, ["e"], "training stopped")["e"]
         more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
         words = sys.orig_argv + more  # the last --resume counts
-        command = shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
+        command = (
+            shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
+        )
         fail(f"stopped; saved after epoch {e:.0f}; go on with: {command}", 130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

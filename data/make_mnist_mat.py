@@ -61,14 +61,20 @@ def images(idx):
 
 def one_hot(idx):
     """An IDX file of labels as (count, 10) uint8: behind 8 bytes of header, a byte each."""
-    return (np.frombuffer(idx, np.uint8, offset=8)[:, None] == np.arange(10)).astype(np.uint8)
+    return (np.frombuffer(idx, np.uint8, offset=8)[:, None] == np.arange(10)).astype(
+        np.uint8
+    )
 
 
 def main(argv):
     if not 1 <= len(argv) <= 2 or argv[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
-    out = argv[1] if len(argv) == 2 else os.path.join(os.path.dirname(__file__), "mnist_uint8.mat")
+    out = (
+        argv[1]
+        if len(argv) == 2
+        else os.path.join(os.path.dirname(__file__), "mnist_uint8.mat")
+    )
     variables = {}
     for name, (file, md5) in FILES.items():
         idx = read_idx(argv[0], file, md5)
@@ -76,10 +82,15 @@ def main(argv):
     mat = io.BytesIO()
     savemat(mat, variables, do_compression=True)
     mat.seek(0)
-    mat.write(HEADER.ljust(116))  # in place of the date, so that every run gives the same file
+    mat.write(
+        HEADER.ljust(116)
+    )  # in place of the date, so that every run gives the same file
     with open(out, "wb") as f:
         f.write(mat.getvalue())
-    print(f"{out}: " + ", ".join(f"{k} {v.shape[0]}x{v.shape[1]}" for k, v in variables.items()))
+    print(
+        f"{out}: "
+        + ", ".join(f"{k} {v.shape[0]}x{v.shape[1]}" for k, v in variables.items())
+    )
     return 0
 
 

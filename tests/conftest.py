@@ -20,10 +20,14 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
 SCRIPTS = ["gan_adam", "gan_mbgd"]
-ONE = ["gan_mbgd"]  # for tests of whole programs: what they test is the same text in both
+ONE = [
+    "gan_mbgd"
+]  # for tests of whole programs: what they test is the same text in both
 OCTAVE_PROGRAM = shutil.which("octave")
 OCTAVE = pytest.mark.skipif(not OCTAVE_PROGRAM, reason="GNU Octave is not installed")
-POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX systems")
+POSIX = pytest.mark.skipif(
+    os.name != "posix", reason="signals and limits of POSIX systems"
+)
 
 
 @pytest.fixture(params=SCRIPTS)
@@ -41,7 +45,9 @@ def golden_run(request, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp(request.param)
     gan = importlib.import_module(request.param)
-    run = SimpleNamespace(gan=gan, pics=str(folder / "pics"), checkpoint=str(folder / "run.mat"))
+    run = SimpleNamespace(
+        gan=gan, pics=str(folder / "pics"), checkpoint=str(folder / "run.mat")
+    )
     save_images = gan.save_images
 
     def keep_images(images, count, path):
@@ -52,7 +58,11 @@ def golden_run(request, tmp_path_factory):
     gan.save_images = keep_images
     try:
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            gan.main(gan.options([*flags, "--pics", run.pics, "--checkpoint", run.checkpoint]))
+            gan.main(
+                gan.options(
+                    [*flags, "--pics", run.pics, "--checkpoint", run.checkpoint]
+                )
+            )
     finally:
         gan.save_images = save_images
     run.out = out.getvalue()
@@ -90,14 +100,18 @@ def smaller(nnsetup):
 def run_script(name, *flags, cwd, **more):
     """Run a script as a program in the folder `cwd`; the finished process, with its output."""
     command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=170, **more)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=170, **more
+    )
 
 
 def start(name, flags, cwd, **more):
     """Start a script as a program, its output in pipes."""
     command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, **more)
+    return subprocess.Popen(
+        command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, **more
+    )
 
 
 def tiny(small_data, *more):
@@ -119,10 +133,14 @@ def ended(gan, flags, capsys):
 def assert_refused(gan, flags, words, capsys, folder):
     """Status 2, one line that has all `words`, nothing printed, warned of or written."""
     before = sorted(os.listdir(folder))
-    status, said = ended(gan, [*flags, "--pics", folder / "pics_of_the_refused"], capsys)
+    status, said = ended(
+        gan, [*flags, "--pics", folder / "pics_of_the_refused"], capsys
+    )
     assert status == 2, flags
     assert said.out == "" and said.err.count("\n") == 1, said
-    assert said.err.startswith(gan.__name__) and all(x in said.err for x in words), said.err
+    assert said.err.startswith(gan.__name__) and all(x in said.err for x in words), (
+        said.err
+    )
     assert sorted(os.listdir(folder)) == before
 
 
@@ -134,8 +152,18 @@ def octave(code, folder):
 
 def octave_process(code, folder):
     """Run Octave code in `folder`; the finished process, with its output."""
-    command = [OCTAVE_PROGRAM, "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    command = [
+        OCTAVE_PROGRAM,
+        "--no-gui",
+        "--quiet",
+        "--norc",
+        "--no-history",
+        "--eval",
+        code,
+    ]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300
+    )
 
 
 def tracked_files():

@@ -42,16 +42,19 @@ def test_what_it_names_exists():
     for path in re.findall(r"(?:tests|data)/[\w/]+\.(?:py|m|mat|json|md)\b", both):
         assert os.path.exists(os.path.join(ROOT, path)), path
     tests = ""
-    for name in os.listdir(os.path.join(ROOT, "tests")):
-        if name.startswith("test_"):
+    for path in tracked_files():
+        name = path.rpartition("/")[2]
+        if path.startswith("tests/") and name.startswith("test_"):
             assert name.endswith(".py")
-            with open(os.path.join(ROOT, "tests", name), encoding="utf-8") as f:
+            with open(os.path.join(ROOT, path), encoding="utf-8") as f:
                 tests += f"\n{name}\n{f.read()}"
     for name in re.findall(r"`(?:test_\w+\.py::)?(test_\w\w+?)`", both):
         assert f"def {name}(" in tests, name
     for name in re.findall(r"`(test_\w+\.py)", both):
         assert f"\n{name}\n" in tests, name
-    for path in re.findall(r"`(\w+\.(?:py|m|mat|json))`", records[: records.index("##")]):
+    for path in re.findall(
+        r"`(\w+\.(?:py|m|mat|json))`", records[: records.index("##")]
+    ):
         assert os.path.exists(os.path.join(TESTS, "matlab", path)), path
     for anchor in re.findall(r"\]\(#(.*?)\)", README):
         titles = re.findall(r"^##+ (.*)$", README, re.MULTILINE)
@@ -68,7 +71,12 @@ def test_pictures_are_shown():
 def test_functions():
     """Every function that is named is in the script, and the original's are all named."""
     start = README.index("Each function of the original has its namesake")
-    named = set(re.findall(r"`(\w+)`", README[start : README.index("## Backpropagation")]))
+    named = set(
+        re.findall(r"`(\w+)`", README[start : README.index("## Backpropagation")])
+    )
     assert named and all(hasattr(gan_adam, x) for x in named)
     original = "sigmoid relu delta_relu sigmoid_cross_entropy delta_sigmoid_cross_entropy nnsetup"
-    assert set((original + " nnff nnbp_d nnbp_g nnapplygrade save_images").split()) <= named
+    assert (
+        set((original + " nnff nnbp_d nnbp_g nnapplygrade save_images").split())
+        <= named
+    )

@@ -12,10 +12,21 @@ from conftest import ROOT, SCRIPTS, tracked_files
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
 def test_ruff(command):
-    """ruff has nothing to say, neither on lint nor on format."""
-    pytest.importorskip("ruff", reason="it is not installed: pip install -r tests/requirements.txt")
+    """ruff has nothing to say of what git tracks, neither on lint nor on format."""
+    pytest.importorskip(
+        "ruff", reason="it is not installed: pip install -r tests/requirements.txt"
+    )
     end = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            *command,
+            *(x for x in tracked_files() if x.endswith(".py")),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert end.returncode == 0, end.stdout + end.stderr
 
@@ -47,14 +58,19 @@ def test_shared_text():
     assert list(adam) == list(mbgd)
     assert {k for k in adam if adam[k] != mbgd[k]} == {"nnsetup", "nnapplygrade"}
     # nnsetup: the same but for Adam's fields; nnapplygrade is each one's own
-    only = [x for x in adam["nnsetup"].splitlines() if x not in mbgd["nnsetup"].splitlines()]
+    only = [
+        x for x in adam["nnsetup"].splitlines() if x not in mbgd["nnsetup"].splitlines()
+    ]
     assert all(
-        re.search('is what Adam needs|are what Adam|nn\\["|layer\\["[wb]_[mv]"', x) for x in only
+        re.search('is what Adam needs|are what Adam|nn\\["|layer\\["[wb]_[mv]"', x)
+        for x in only
     )
     assert set(mbgd["nnsetup"].splitlines()) < set(adam["nnsetup"].splitlines())
     # outside the functions: the docstring, and the block that says so
     docs = [ast.get_docstring(ast.parse(source(name)), clean=False) for name in SCRIPTS]
-    adam, mbgd = (x.replace(doc, "") for x, doc in zip((rest_adam, rest_mbgd), docs, strict=True))
+    adam, mbgd = (
+        x.replace(doc, "") for x, doc in zip((rest_adam, rest_mbgd), docs, strict=True)
+    )
     blocks = [re.search(r"# -{98}\n(.*?)# -{98}\n", x, re.DOTALL) for x in (adam, mbgd)]
     assert adam.replace(blocks[0][0], "") == mbgd.replace(blocks[1][0], "")
     for block in blocks:

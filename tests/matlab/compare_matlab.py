@@ -33,18 +33,37 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
 FACTOR = 30  # genuine records need up to 3, see README.md beside this
 FLOOR = 1e-14  # rounding is never taken to be less, relative
-CHAOS = 1e-3  # where rounding may make more than that of a difference, nothing can be told
+CHAOS = (
+    1e-3  # where rounding may make more than that of a difference, nothing can be told
+)
 SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")
 SIZES = {"generator": (100, 512, 784), "discriminator": (784, 512, 1)}
 FIELDS = {"gan_adam": ("w", "b", "w_m", "w_v", "b_m", "b_v"), "gan_mbgd": ("w", "b")}
-MARKS = (1, 10, 50, 100, 200, 400, 600, 800, 1000, 1500, 2000)  # steps that the table shows
+MARKS = (
+    1,
+    10,
+    50,
+    100,
+    200,
+    400,
+    600,
+    800,
+    1000,
+    1500,
+    2000,
+)  # steps that the table shows
 CLASSES = ("double", "single", "uint8", "uint32", "char", "struct")  # what can be ours
-COLOURS = {"c_loss": ("#f2a98c", "#c03912"), "d_loss": ("#8ebbe8", "#1155a0")}  # theirs, ours
+COLOURS = {
+    "c_loss": ("#f2a98c", "#c03912"),
+    "d_loss": ("#8ebbe8", "#1155a0"),
+}  # theirs, ours
 
 
 def fail(message):
     """End the program with `message` as its one line on standard error, status 2."""
-    print(f"{os.path.basename(__file__)}: {message}".replace("\n", " "), file=sys.stderr)
+    print(
+        f"{os.path.basename(__file__)}: {message}".replace("\n", " "), file=sys.stderr
+    )
     raise SystemExit(2)
 
 
@@ -101,7 +120,9 @@ def read_state(saved, script):
             for name in FIELDS[script]:
                 shape = (sizes[i - 1] if name[0] == "w" else 1, sizes[i])
                 try:
-                    state[f"{net} {i + 1} {name}"] = numbers(saved[net]["layers"][i], name, shape)
+                    state[f"{net} {i + 1} {name}"] = numbers(
+                        saved[net]["layers"][i], name, shape
+                    )
                 except ValueError as error:
                     raise ValueError(f"{net} {i + 1} {error}") from None
     return state
@@ -126,25 +147,39 @@ def read_workspace(file, record):
             raise ValueError("images_num is no multiple of batch_size")
         found["losses"] = {k: numbers(saved, k) for k in ("c_loss", "d_loss")}
         if record:
-            found["script"], found["producer"] = str(saved["script"]), str(saved["producer"])
+            found["script"], found["producer"] = (
+                str(saved["script"]),
+                str(saved["producer"]),
+            )
             if found["script"] not in FIELDS:
-                raise ValueError(f"script must be gan_adam or gan_mbgd, not {found['script']}")
+                raise ValueError(
+                    f"script must be gan_adam or gan_mbgd, not {found['script']}"
+                )
             found["who"] = "Octave" if "Octave" in found["producer"] else "MATLAB"
             found["first"] = whole(saved, "first", 0) if "first" in saved else 0
             found["epoch"] = whole(saved, "epoch", found["first"] + 1)
             found["complete"] = "complete" not in saved or bool(saved["complete"])
             found["printed"] = str(saved["printed"]) if "printed" in saved else None
-            check = numbers(saved, "images_check", (1, 2)) if "images_check" in saved else None
+            check = (
+                numbers(saved, "images_check", (1, 2))
+                if "images_check" in saved
+                else None
+            )
             found["images_check"] = check
             epochs = found["epoch"] - found["first"]
             steps = epochs * found["images_num"] // found["batch_size"]
             for name, x in found["losses"].items():
                 if x.size != steps and (found["complete"] or x.size > steps):
-                    raise ValueError(f"{name} must have {steps} entries, one a step, not {x.size}")
+                    raise ValueError(
+                        f"{name} must have {steps} entries, one a step, not {x.size}"
+                    )
         else:
             found["script"] = "gan_adam" if "t" in saved["generator"] else "gan_mbgd"
             found["first"], found["epoch"] = 0, whole(saved, "e", 0)
-            found["precision"], found["gradient"] = str(saved["precision"]), str(saved["gradient"])
+            found["precision"], found["gradient"] = (
+                str(saved["precision"]),
+                str(saved["gradient"]),
+            )
         if len({x.size for x in found["losses"].values()}) > 1:
             raise ValueError("c_loss and d_loss must have the same length")
         found["state"] = read_state(saved, found["script"])
@@ -169,7 +204,9 @@ def run_port(record, checkpoint=None, rounding=0):
     script fails, so does this; the script's own line on standard error says why.
     """
     gan = importlib.import_module(record["script"])
-    epochs = record["first"] + math.ceil(len(record["losses"]["c_loss"]) / batches(record))
+    epochs = record["first"] + math.ceil(
+        len(record["losses"]["c_loss"]) / batches(record)
+    )
     flags = [f"--epoch={max(epochs, record['first'] + 1)}", f"--data={DATA}"]
     flags += [f"--{k.replace('_', '-')}={record[k]}" for k in SETTINGS]
     if checkpoint:
@@ -183,7 +220,9 @@ def run_port(record, checkpoint=None, rounding=0):
         if not saves:  # before the first step
             saves.append(len(c_losses))
             for layer in (
-                (*generator["layers"][1:], *discriminator["layers"][1:]) if rounding else ()
+                (*generator["layers"][1:], *discriminator["layers"][1:])
+                if rounding
+                else ()
             ):
                 for k in "w", "b":
                     layer[k] *= 1 + 2.0**-52 * chance.randint(-1, 2, layer[k].shape)
@@ -199,10 +238,14 @@ def run_port(record, checkpoint=None, rounding=0):
             # copies: NumPy before 2.3 multiplies reversed views without BLAS, ten times slower
             return np.matmul(a[:, ::-1].copy(), b[::-1].copy(), order="F")
         half = a.shape[1] // 2
-        return np.matmul(a[:, :half], b[:half], order="F") + np.matmul(a[:, half:], b[half:])
+        return np.matmul(a[:, :half], b[:half], order="F") + np.matmul(
+            a[:, half:], b[half:]
+        )
 
     def nnapplygrade(nn, learning_rate):
-        for layer in nn["layers"][1:]:  # db is a mean: its rounding is of the size of its terms
+        for layer in nn["layers"][
+            1:
+        ]:  # db is a mean: its rounding is of the size of its terms
             terms = np.abs(layer["d"]).mean(axis=0, keepdims=True)
             layer["db"] += 2.0**-52 * terms * chance.randint(-1, 2, terms.shape)
         return old["nnapplygrade"](nn, learning_rate)
@@ -213,7 +256,10 @@ def run_port(record, checkpoint=None, rounding=0):
     old = {name: getattr(gan, name) for name in new}
     try:
         vars(gan).update(new)
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             gan.main(gan.options([*flags, f"--pics={folder}"]))
     finally:
         vars(gan).update(old)
@@ -229,7 +275,9 @@ def batches(record):
 def images_check(images_num):
     """Two sums that tell the first images from others, as record_run.m makes them: (1, 2)."""
     x = loadmat(DATA, variable_names=["train_x"])["train_x"][:images_num].astype(float)
-    return np.array([[x.sum(axis=0) @ np.arange(1, 785), np.arange(1, len(x) + 1) @ x.sum(axis=1)]])
+    return np.array(
+        [[x.sum(axis=0) @ np.arange(1, 785), np.arange(1, len(x) + 1) @ x.sum(axis=1)]]
+    )
 
 
 # ---------------------------------------------------------------------------------- comparing
@@ -242,7 +290,9 @@ def parted(a, b, small=0.0):
     """
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(a), np.abs(b))
-        x = np.abs(a - b) / np.maximum(size, small * size[np.isfinite(size)].max(initial=0))
+        x = np.abs(a - b) / np.maximum(
+            size, small * size[np.isfinite(size)].max(initial=0)
+        )
     x[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
     x[np.isnan(x)] = np.inf
     return x
@@ -250,8 +300,13 @@ def parted(a, b, small=0.0):
 
 def apart(one, other, steps):
     """How far two runs are apart: losses, name -> (steps,), and final arrays, name -> number."""
-    losses = {k: parted(one["losses"][k][:steps], other["losses"][k][:steps]) for k in COLOURS}
-    arrays = {k: float(parted(x, other["state"][k], 1e-3).max()) for k, x in one["state"].items()}
+    losses = {
+        k: parted(one["losses"][k][:steps], other["losses"][k][:steps]) for k in COLOURS
+    }
+    arrays = {
+        k: float(parted(x, other["state"][k], 1e-3).max())
+        for k, x in one["state"].items()
+    }
     return losses, arrays
 
 
@@ -266,7 +321,9 @@ def limits(record, checkpoint, steps, base=None):
         losses, states = apart(base, run_port(record, checkpoint, rounding), steps)
         loss = np.maximum(loss, np.maximum(*losses.values()))
         arrays = {k: max(x, states[k]) for k, x in arrays.items()}
-    return FACTOR * np.maximum.accumulate(loss), {k: FACTOR * x for k, x in arrays.items()}
+    return FACTOR * np.maximum.accumulate(loss), {
+        k: FACTOR * x for k, x in arrays.items()
+    }
 
 
 def first_above(x, limit):
@@ -301,10 +358,17 @@ def verdict(losses, states, loss_limit, state_limits, total):
                 f"{state_limits[name]:.1e}"
             )
     if states is None:
-        return 3, f"equal up to step {judged} of {total} in the losses; nothing else was compared"
+        return (
+            3,
+            f"equal up to step {judged} of {total} in the losses; nothing else was compared",
+        )
     blurred = [name for name in states if state_limits[name] > CHAOS]
     if blurred or judged < total:
-        why = f"of {', '.join(blurred)} nothing can be told" if blurred else "the record ends there"
+        why = (
+            f"of {', '.join(blurred)} nothing can be told"
+            if blurred
+            else "the record ends there"
+        )
         return 3, f"equal up to step {judged} of {total}; {why}"
     return 0, f"equal: {total} steps and the final state, as far as rounding goes"
 
@@ -318,7 +382,9 @@ def settings_apart(record, run):
         if record[k] != run[k]
     ]
     wanted = {"precision": "double", "gradient": "matlab"}
-    return told + [f"{run['name']} has {k} {run[k]}" for k in wanted if run[k] != wanted[k]]
+    return told + [
+        f"{run['name']} has {k} {run[k]}" for k in wanted if run[k] != wanted[k]
+    ]
 
 
 def printed_apart(record):
@@ -336,23 +402,33 @@ def printed_apart(record):
     for k, (a, b) in enumerate(zip(lines, printed, strict=False)):
         if a != b:
             return f"printed line {k + 1} is {b} there and {a} here"
-    return None if len(lines) == len(printed) else f"{len(printed)} printed lines, not {len(lines)}"
+    return (
+        None
+        if len(lines) == len(printed)
+        else f"{len(printed)} printed lines, not {len(lines)}"
+    )
 
 
 def compare_record(opt):
     """Print the tables for opt.record and a run of the port; returns the exit status."""
     record = read_workspace(opt.record, True)
     if bool(record["first"]) != bool(opt.start) and not opt.start:
-        fail(f"{opt.record}: begins behind epoch {record['first']}; give --from CHECKPOINT.mat")
+        fail(
+            f"{opt.record}: begins behind epoch {record['first']}; give --from CHECKPOINT.mat"
+        )
     if opt.start:
         start = read_workspace(opt.start, False)
         told = settings_apart(record, start | {"images_num": record["images_num"]})
         if start["epoch"] != record["first"]:
             told.append(f"it is of epoch {start['epoch']}, not {record['first']}")
         if told:
-            fail(f"--from {opt.start}: is not where the record began: {', '.join(told)}")
+            fail(
+                f"--from {opt.start}: is not where the record began: {', '.join(told)}"
+            )
     here = f"{record['script']}.py"
-    print(f"{record['script']}: {record['producer']} and {here}, {settings_line(record)}")
+    print(
+        f"{record['script']}: {record['producer']} and {here}, {settings_line(record)}"
+    )
     if record["images_check"] is not None:
         if (record["images_check"] != images_check(record["images_num"])).any():
             print(f"different: {record['who']} had other images than {DATA}")
@@ -373,7 +449,9 @@ def compare_record(opt):
         # a run that resumed from a MATLAB workspace does not know the losses before
         known = ~np.isnan(run["losses"]["c_loss"][:steps])
         skipped = int(np.argmax(known)) if known.any() else steps
-        print(f"{here} knows no losses of the first {skipped} of them") if skipped else None
+        print(
+            f"{here} knows no losses of the first {skipped} of them"
+        ) if skipped else None
     if skipped >= steps:
         fail(f"{opt.checkpoint or opt.record}: has no losses to compare")
     loss_limit, state_limits = limits(record, opt.start, steps, base)
@@ -386,7 +464,11 @@ def compare_record(opt):
     if opt.plot:
         plot(record, run, losses, loss_limit, here, opt.plot)
     status, sentence = verdict(losses, states, loss_limit, state_limits, total)
-    words = printed_apart(record) if record["printed"] is not None and steps == total else None
+    words = (
+        printed_apart(record)
+        if record["printed"] is not None and steps == total
+        else None
+    )
     if words:
         status, sentence = 1, f"different: {words}"
     if not record["complete"] and status == 3:
@@ -405,7 +487,9 @@ def print_epochs(record, run, steps, here):
     """Print what both programs print after each epoch."""
     who, each = record["who"], batches(record)
     print(
-        "epoch  {:>14} {:>12}  {:>14} {:>12}".format(f"c_loss {who}", here, f"d_loss {who}", here)
+        "epoch  {:>14} {:>12}  {:>14} {:>12}".format(
+            f"c_loss {who}", here, f"d_loss {who}", here
+        )
     )
     for k in range(each - 1, steps, each):
         c, d = ([x["losses"][name][k] for x in (record, run)] for name in COLOURS)
@@ -416,12 +500,16 @@ def print_epochs(record, run, steps, here):
 def print_differences(losses, loss_limit, states, state_limits):
     """Print how far both are apart, beside what rounding may make of it."""
     largest = np.maximum.accumulate(np.maximum(*losses.values()))
-    print("largest difference of a loss, relative | what rounding may make of it, up to step")
+    print(
+        "largest difference of a loss, relative | what rounding may make of it, up to step"
+    )
     marks = [x for x in MARKS if x < largest.size] + [largest.size]
     for x in marks:
         print(f"{x:6}  {largest[x - 1]:.0e} | {min(loss_limit[x - 1], 1):.0e}")
     if states is not None:
-        print("the same of the final state, those nearest to the limit or beyond it first")
+        print(
+            "the same of the final state, those nearest to the limit or beyond it first"
+        )
         for name in sorted(states, key=lambda k: -states[k] / state_limits[k])[:5]:
             print(f"  {name:21} {states[name]:.0e} | {min(state_limits[name], 1):.0e}")
 
@@ -434,7 +522,9 @@ def read_picture(file):
     try:
         with Image.open(file) as picture:
             if picture.mode.startswith("I"):
-                return np.floor(np.asarray(picture).astype(float) / 257 + 0.5).astype(int)
+                return np.floor(np.asarray(picture).astype(float) / 257 + 0.5).astype(
+                    int
+                )
             return np.asarray(picture.convert("L")).astype(int)
     except Exception as error:  # Pillow raises almost anything on a damaged file
         fail(f"{file}: is no picture ({error})")
@@ -448,7 +538,9 @@ def compare_pictures(first, second):
             names.append({x for x in os.listdir(folder) if x.lower().endswith(".png")})
         except OSError as error:
             fail(f"{folder}: cannot be read ({error.strerror})")
-    both = sorted(names[0] & names[1], key=lambda x: [int(n) for n in re.findall(r"\d+", x)])
+    both = sorted(
+        names[0] & names[1], key=lambda x: [int(n) for n in re.findall(r"\d+", x)]
+    )
     if not both:
         fail(f"{first} and {second}: have no .png file of the same name")
     most = 0
@@ -470,9 +562,13 @@ def compare_pictures(first, second):
         if lacks:
             print(f"missing in {folder}: {len(lacks)}, {min(lacks)} the first by name")
     if names[0] != names[1]:
-        print(f"equal in the {len(both)} pictures that are in both folders; others are missing")
+        print(
+            f"equal in the {len(both)} pictures that are in both folders; others are missing"
+        )
         return 3
-    print(f"equal: {len(both)} pictures, within the 1 grey level that rounding may make")
+    print(
+        f"equal: {len(both)} pictures, within the 1 grey level that rounding may make"
+    )
     return 0
 
 
@@ -484,9 +580,13 @@ def read_log(file):
     except OSError as error:
         fail(f"{file}: cannot be read ({error.strerror})")
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"c\0_\0l\0o\0s\0s" in content
-    text = content.decode("utf-16" if content[:1] in b"\xff\xfe" else "utf-16-le", "replace")
+    text = content.decode(
+        "utf-16" if content[:1] in b"\xff\xfe" else "utf-16-le", "replace"
+    )
     text = text if wide else content.decode("utf-8", "replace")
-    found = re.findall(r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"|epoch_(\d+)_t_\d+\.png', text)
+    found = re.findall(
+        r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"|epoch_(\d+)_t_\d+\.png', text
+    )
     epochs, losses = [], []
     for c_loss, d_loss, epoch in found:
         if epoch and losses:
@@ -498,10 +598,14 @@ def read_log(file):
             except ValueError as error:
                 fail(f"{file}: has a loss that is no number: {error}")
     if not epochs:
-        fail(f'{file}: has no line like c_loss:"0.5",d_loss:"0.5" with save_sample:... behind it')
+        fail(
+            f'{file}: has no line like c_loss:"0.5",d_loss:"0.5" with save_sample:... behind it'
+        )
     numbers_ = [x[0] for x in epochs]
     if any(b <= a for a, b in zip(numbers_, numbers_[1:], strict=False)):
-        fail(f"{file}: has more than one run: epoch {max(numbers_)} is followed by an earlier one")
+        fail(
+            f"{file}: has more than one run: epoch {max(numbers_)} is followed by an earlier one"
+        )
     return epochs
 
 
@@ -509,12 +613,16 @@ def compare_logs(first, second):
     """Compare the losses printed in two console logs, epoch by epoch; returns the status."""
     a, b = ({x[0]: x[1:] for x in read_log(file)} for file in (first, second))
     both = sorted(a.keys() & b.keys())
-    print(f"{'epoch':>5}  {'c_loss 1':>12} {'c_loss 2':>12}  {'d_loss 1':>12} {'d_loss 2':>12}")
+    print(
+        f"{'epoch':>5}  {'c_loss 1':>12} {'c_loss 2':>12}  {'d_loss 1':>12} {'d_loss 2':>12}"
+    )
     wrong = 0
     for e in both:
         print(f"{e:5}  {a[e][0]:12f} {b[e][0]:12f}  {a[e][1]:12f} {b[e][1]:12f}")
         x = np.abs(np.subtract(a[e], b[e]))
-        x[np.isclose(a[e], b[e], rtol=0, atol=1.5e-6, equal_nan=True)] = 0  # the last digit
+        x[np.isclose(a[e], b[e], rtol=0, atol=1.5e-6, equal_nan=True)] = (
+            0  # the last digit
+        )
         wrong = wrong or (e if x.any() else 0)
     if wrong:
         print(
@@ -548,10 +656,22 @@ def plot(record, run, losses, loss_limit, here, file):
     figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(9, 6), sharex=True)
     for name, (light, dark) in COLOURS.items():
         style = {"marker": "."} if steps.size == 1 else {}
-        top.plot(steps, record["losses"][name][: steps.size], color=light, linewidth=4, **style)
-        top.plot(steps, run["losses"][name][: steps.size], color=dark, linewidth=1, **style)
-        bottom.semilogy(steps, np.clip(losses[name], 1e-17, 1), color=dark, label=name, **style)
-    bottom.semilogy(steps, np.clip(loss_limit, 1e-17, 1), color="black", label="rounding, at most")
+        top.plot(
+            steps,
+            record["losses"][name][: steps.size],
+            color=light,
+            linewidth=4,
+            **style,
+        )
+        top.plot(
+            steps, run["losses"][name][: steps.size], color=dark, linewidth=1, **style
+        )
+        bottom.semilogy(
+            steps, np.clip(losses[name], 1e-17, 1), color=dark, label=name, **style
+        )
+    bottom.semilogy(
+        steps, np.clip(loss_limit, 1e-17, 1), color="black", label="rounding, at most"
+    )
     names = [f"{k} {x}" for k in COLOURS for x in (record["who"], here)]
     top.legend(top.lines, names, ncols=2, fontsize="small")
     bottom.legend(fontsize="small")
@@ -570,13 +690,33 @@ def plot(record, run, losses, loss_limit, here, file):
 
 def options(argv=None):
     """Read the command line; fails unless it names exactly one thing to compare."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], allow_abbrev=False
+    )
     parser.error = fail
     add = parser.add_argument
-    add("record", nargs="?", metavar="RECORD.mat", help="from record_run.m or record_from.m")
-    add("--from", dest="start", metavar="CHECKPOINT.mat", help="where record_from.m began")
-    add("--checkpoint", metavar="RUN.mat", help="a finished run of the port, instead of a new one")
-    add("--plot", metavar="FILE.png", help="draw the losses and their difference (matplotlib)")
+    add(
+        "record",
+        nargs="?",
+        metavar="RECORD.mat",
+        help="from record_run.m or record_from.m",
+    )
+    add(
+        "--from",
+        dest="start",
+        metavar="CHECKPOINT.mat",
+        help="where record_from.m began",
+    )
+    add(
+        "--checkpoint",
+        metavar="RUN.mat",
+        help="a finished run of the port, instead of a new one",
+    )
+    add(
+        "--plot",
+        metavar="FILE.png",
+        help="draw the losses and their difference (matplotlib)",
+    )
     add("--pictures", nargs=2, metavar="DIR", help="compare two folders of pictures")
     add("--logs", nargs=2, metavar="FILE", help="compare two console logs")
     opt = parser.parse_args(argv)

@@ -51,7 +51,9 @@ function x = unifrnd(a, b, m, n) x = (a + b) / 2 + (b - a) / 2 * (2 * rand(m, n)
 
 def octave_command(script, steps, folder):
     """The command that lets Octave run the original: an epoch of `steps` steps, on made-up data."""
-    with open(os.path.join(os.environ["GAN_MATLAB_DIR"], f"{script}.m"), encoding="utf-8") as f:
+    with open(
+        os.path.join(os.environ["GAN_MATLAB_DIR"], f"{script}.m"), encoding="utf-8"
+    ) as f:
         source = f.read()
     for pattern, text in (
         (r"^clear;", "times = [];"),
@@ -137,14 +139,18 @@ def installed_mb(*names):
             continue  # needed in other systems only
         paths = {str(package.locate_file(file)) for file in package.files}
         size += sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
-        needed += [x for x in package.requires or [] if "extra" not in x.partition(";")[2]]
+        needed += [
+            x for x in package.requires or [] if "extra" not in x.partition(";")[2]
+        ]
     return size / 1e6
 
 
 def is_here(kind):
     """Whether the contestant `kind` can take part."""
     if kind == "octave":
-        original = os.path.join(os.environ.get("GAN_MATLAB_DIR", "nowhere"), "gan_adam.m")
+        original = os.path.join(
+            os.environ.get("GAN_MATLAB_DIR", "nowhere"), "gan_adam.m"
+        )
         return bool(shutil.which("octave-cli") and os.path.isfile(original))
     return kind == "script" or importlib.util.find_spec(kind) is not None
 
@@ -189,12 +195,16 @@ def table(bursts, programs):
     for (kind, script), rounds in programs.items():
         start = [x["start"] for x in bursts[kind, script, "double"]]
         enter(f"{script}: s to the first step", kind, start, 2)
-        enter(f"{script}: s to the first picture", kind, [x["seconds"] for x in rounds], 1)
+        enter(
+            f"{script}: s to the first picture", kind, [x["seconds"] for x in rounds], 1
+        )
         enter(f"{script}: peak memory, MB", kind, [x["peak"] for x in rounds])
     disk = {kind: f"{installed_mb(*PACKAGES[kind]):.0f}" for kind, _ in programs}
     rows["packages on disk, MB"] = disk
     lines = [["", *names.values()], ["---"] + ["---:"] * len(names)]
-    lines += [[row, *(cells.get(kind, "") for kind in names)] for row, cells in rows.items()]
+    lines += [
+        [row, *(cells.get(kind, "") for kind in names)] for row, cells in rows.items()
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -226,8 +236,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="5")
     parser.add_argument("--steps", type=int, default=40, help="in a burst; 40")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="one for each core")
-    parser.add_argument("--quick", action="store_true", help="the scripts only, 600 images")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count(), help="one for each core"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="the scripts only, 600 images"
+    )
     opt = parser.parse_args()
     if min(opt.rounds, opt.steps, opt.threads) < 1:
         parser.error("--rounds, --steps and --threads must be at least 1")

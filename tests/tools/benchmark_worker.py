@@ -36,7 +36,11 @@ def train_script(script, precision, steps, threads):
 
     gan.unifrnd = unifrnd_with_clock
     try:
-        gan.main(gan.options(["--precision", precision, "--epoch", "1000000", "--data", DATA]))
+        gan.main(
+            gan.options(
+                ["--precision", precision, "--epoch", "1000000", "--data", DATA]
+            )
+        )
     except StopIteration:
         return f"{script}, {precision}", times
 
@@ -47,7 +51,9 @@ def train_torch(script, precision, steps, threads):
 
     gan = importlib.import_module(script)  # for its data and its pictures
     torch.set_num_threads(threads)
-    torch.set_default_dtype({"double": torch.float64, "single": torch.float32}[precision])
+    torch.set_default_dtype(
+        {"double": torch.float64, "single": torch.float32}[precision]
+    )
 
     def network(inputs, outputs, *last):
         linear = torch.nn.Linear(inputs, 512), torch.nn.Linear(512, outputs)
@@ -57,7 +63,9 @@ def train_torch(script, precision, steps, threads):
         return torch.nn.Sequential(linear[0], torch.nn.ReLU(), linear[1], *last)
 
     generator, discriminator = network(100, 784, torch.nn.Sigmoid()), network(784, 1)
-    rule, rate = (torch.optim.Adam, 1e-3) if script == "gan_adam" else (torch.optim.SGD, 1e-2)
+    rule, rate = (
+        (torch.optim.Adam, 1e-3) if script == "gan_adam" else (torch.optim.SGD, 1e-2)
+    )
     update_g = rule(generator.parameters(), lr=rate, fused=True)
     update_d = rule(discriminator.parameters(), lr=rate, fused=True)
     cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
@@ -69,7 +77,9 @@ def train_torch(script, precision, steps, threads):
     for t in range(steps):
         real = train_x[batches[t % len(batches)]] / 255
         noise = torch.empty(B, 100).uniform_(-1, 1)
-        discriminator.requires_grad_(False)  # the fixed network's gradients are not computed
+        discriminator.requires_grad_(
+            False
+        )  # the fixed network's gradients are not computed
         update_g.zero_grad()
         cross_entropy(discriminator(generator(noise)), ones).backward()
         update_g.step()
@@ -105,7 +115,9 @@ def train_jax(script, precision, steps, threads):
 
     def network(inputs, outputs):
         shapes = (inputs, 512), (1, 512), (512, outputs), (1, outputs)
-        return start([jnp.asarray(random.normal(0, 0.02, x), ones.dtype) for x in shapes])
+        return start(
+            [jnp.asarray(random.normal(0, 0.02, x), ones.dtype) for x in shapes]
+        )
 
     def forward(net, x):
         w1, b1, w2, b2 = net
@@ -159,7 +171,9 @@ def floor_ms(precision, steps):
     for order in "CF":
         ins, outs, times = {}, {}, []  # matrices of the same shape are one
         for m, k, n in PRODUCTS:
-            ins[m, k], ins[k, n] = (np.ones(x, precision, order) for x in ((m, k), (k, n)))
+            ins[m, k], ins[k, n] = (
+                np.ones(x, precision, order) for x in ((m, k), (k, n))
+            )
             outs[m, n] = np.ones((m, n), precision, order)
         for _ in range(WARM + steps + 1):
             times.append(time.perf_counter())

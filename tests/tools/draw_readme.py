@@ -41,7 +41,11 @@ def panel(draw, left, label):
     for side in z[:, 0] < 0, z[:, 0] > 0:  # the original jumps at 0
         points = zip(z[side, 0], original[side, 0], strict=True)
         draw.line([at(*p) for p in points], fill="firebrick", width=4)
-    draw.line([at(*p) for p in zip(z[:, 0], right[:, 0], strict=True)], fill="steelblue", width=2)
+    draw.line(
+        [at(*p) for p in zip(z[:, 0], right[:, 0], strict=True)],
+        fill="steelblue",
+        width=2,
+    )
     x, middle = at(0, original[400, 0])
     draw.ellipse([x - 4, middle - 4, x + 4, middle + 4], fill="firebrick")
     draw.text((left + EDGE + 8, 30), "the original", fill="firebrick")
@@ -63,7 +67,9 @@ def grids(out, paths):
     for k, path in enumerate(paths):
         left = k * (size + gap)
         with Image.open(path) as grid:
-            sheet.paste(grid.resize((size, size), Image.Resampling.NEAREST), (left, head))
+            sheet.paste(
+                grid.resize((size, size), Image.Resampling.NEAREST), (left, head)
+            )
         name = os.path.basename(os.path.dirname(os.path.abspath(path)))
         ImageDraw.Draw(sheet).text((left + 2, 3), name, fill=0)
     sheet.save(out, optimize=True)

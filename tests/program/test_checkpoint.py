@@ -20,7 +20,9 @@ def test_form_of_the_file(golden_run):
         fields = ("architecture", "layers_count", *gan.NET_STATE, "layers")
         assert nn.shape == (1, 1) and nn.dtype.names == fields
         assert all(nn[k][0, 0].dtype == np.float64 for k in fields[:-1])
-        assert nn["architecture"][0, 0].tolist() == [sizes] and nn["layers_count"][0, 0] == [[3]]
+        assert nn["architecture"][0, 0].tolist() == [sizes] and nn["layers_count"][
+            0, 0
+        ] == [[3]]
         layers = nn["layers"][0, 0]
         assert layers.shape == (1, 3) and layers.dtype == object
         assert layers[0, 0].dtype.names == ("a",)
@@ -35,10 +37,22 @@ def test_form_of_the_file(golden_run):
         g = mat["generator"]
         assert [g[k][0, 0].item() for k in gan.NET_STATE] == [200, 0.9, 0.999, 1e-8]
     rate = {"gan_adam": 0.001, "gan_mbgd": 0.01}[gan.__name__]
-    settings = {"e": 2, "batch_size": 60, "images_num": 6000, "learning_rate": rate, "seed": 0}
+    settings = {
+        "e": 2,
+        "batch_size": 60,
+        "images_num": 6000,
+        "learning_rate": rate,
+        "seed": 0,
+    }
     for k, value in settings.items():
-        assert mat[k].dtype == np.float64 and mat[k].shape == (1, 1) and mat[k].item() == value
-    assert mat["precision"].tolist() == ["double"] and mat["gradient"].tolist() == ["matlab"]
+        assert (
+            mat[k].dtype == np.float64
+            and mat[k].shape == (1, 1)
+            and mat[k].item() == value
+        )
+    assert mat["precision"].tolist() == ["double"] and mat["gradient"].tolist() == [
+        "matlab"
+    ]
     assert mat["rng_state"].shape == (625, 1) and mat["rng_state"].dtype == np.uint32
 
 
@@ -97,7 +111,9 @@ def test_cut_in_two(name, tmp_path):
     whole = run_script(name, *flags, *save, "--epoch", 3, cwd=tmp_path / "whole")
     first = run_script(name, *flags, *save, "--epoch", 1, cwd=tmp_path / "cut")
     # the stored settings apply: no flag is said again
-    rest = run_script(name, *save, "--resume", "run.mat", "--epoch", 3, cwd=tmp_path / "cut")
+    rest = run_script(
+        name, *save, "--resume", "run.mat", "--epoch", 3, cwd=tmp_path / "cut"
+    )
     assert [x.returncode for x in (whole, first, rest)] == [0, 0, 0], rest.stderr
     assert first.stdout + rest.stdout == whole.stdout
     assert_same(tmp_path / "whole/run.mat", tmp_path / "cut/run.mat")
@@ -105,7 +121,9 @@ def test_cut_in_two(name, tmp_path):
     pictures = sorted(os.listdir(tmp_path / "whole/pics"))
     assert pictures == [f"epoch_{e}_t_10.png" for e in (1, 2, 3)]
     for x in pictures:
-        both = [(tmp_path / folder / "pics" / x).read_bytes() for folder in ("whole", "cut")]
+        both = [
+            (tmp_path / folder / "pics" / x).read_bytes() for folder in ("whole", "cut")
+        ]
         assert both[0] == both[1]
 
 
@@ -119,7 +137,15 @@ def test_cut_in_two_with_flags(gan, again, tmp_path, capsys):
     for words in (
         [*flags, *save, tmp_path / "whole.mat", "--epoch", 3],
         [*flags, *save, tmp_path / "cut.mat", "--epoch", 1],
-        [*said, *save, tmp_path / "cut.mat", "--resume", tmp_path / "cut.mat", "--epoch", 3],
+        [
+            *said,
+            *save,
+            tmp_path / "cut.mat",
+            "--resume",
+            tmp_path / "cut.mat",
+            "--epoch",
+            3,
+        ],
     ):
         gan.rng(77)  # what the run before left behind
         assert ended(gan, words, capsys)[0] == 0
@@ -139,18 +165,40 @@ def test_batch_size_may_change(gan, tmp_path, capsys):
     assert (mat["e"], mat["steps"], mat["batch_size"]) == (4, 44, 16)
     assert np.isfinite(mat["c_loss"]).all()
     # also where the file does not say how many steps there were, and the flags are other ones
-    old = {k: x for k, x in loadmat(small_run(gan, tmp_path / "again")).items() if k != "steps"}
+    old = {
+        k: x
+        for k, x in loadmat(small_run(gan, tmp_path / "again")).items()
+        if k != "steps"
+    }
     savemat(tmp_path / "old.mat", {k: x for k, x in old.items() if k[0] != "_"})
-    flags = ["--resume", str(tmp_path / "old.mat"), "--images-num", "64", "--epoch", "3"]
+    flags = [
+        "--resume",
+        str(tmp_path / "old.mat"),
+        "--images-num",
+        "64",
+        "--epoch",
+        "3",
+    ]
     new = str(tmp_path / "new.mat")
-    gan.main(gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")]))
+    gan.main(
+        gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")])
+    )
     assert loadmat(new)["c_loss"].shape == (20 + 2, 1)
 
 
 def small_run(gan, folder, *flags):
     """Two epochs in this process; the checkpoint's path."""
     file = str(folder / "run.mat")
-    flags = [*SMALL, "--epoch", 2, "--pics", folder / "pics", *flags, "--checkpoint", file]
+    flags = [
+        *SMALL,
+        "--epoch",
+        2,
+        "--pics",
+        folder / "pics",
+        *flags,
+        "--checkpoint",
+        file,
+    ]
     gan.main(gan.options(list(map(str, flags))))
     return file
 
@@ -162,7 +210,12 @@ def test_flags_override_what_is_stored(gan, tmp_path, capsys):
     assert (opt.batch_size, opt.images_num, opt.epoch) == (32, 320, 100)
     flags = ["--batch-size", "16", "--learning-rate", "0.5", "--epoch", "7"]
     opt = gan.options(["--resume", file, *flags])
-    assert (opt.batch_size, opt.images_num, opt.learning_rate, opt.epoch) == (16, 320, 0.5, 7)
+    assert (opt.batch_size, opt.images_num, opt.learning_rate, opt.epoch) == (
+        16,
+        320,
+        0.5,
+        7,
+    )
     # --seed starts the stream anew
     opt = gan.options(["--resume", file, "--seed", "3"])
     gan.resume(opt, gan.nnsetup([100, 24, 784]), gan.nnsetup([784, 24, 1]))
@@ -177,7 +230,9 @@ def test_nothing_left_to_do(gan, tmp_path, capsys):
     file = small_run(gan, tmp_path)
     with open(file, "rb") as f:
         before = f.read()
-    status, said = ended(gan, ["--resume", file, "--epoch", 2, "--checkpoint", file], capsys)
+    status, said = ended(
+        gan, ["--resume", file, "--epoch", 2, "--checkpoint", file], capsys
+    )
     assert (status, said.out) == (0, "")
     assert said.err.count("\n") == 1 and "2 epochs" in said.err
     with open(file, "rb") as f:
@@ -200,10 +255,17 @@ def matlab_workspace(file, out, **more):
                 rows = sizes[i - 1] if k[0] == "w" else 1
                 layer[k] = np.reshape(layer[k], (rows, sizes[i]))
             extra = {k: np.ones((32, sizes[i])) for k in "zad"}
-            layers[0, i] = {**layer, **extra, "dw": np.ones((sizes[i - 1], sizes[i])), "db": 1.0}
+            layers[0, i] = {
+                **layer,
+                **extra,
+                "dw": np.ones((sizes[i - 1], sizes[i])),
+                "db": 1.0,
+            }
         mat[name]["layers"] = layers
         mat[name]["architecture"] = mat[name]["architecture"].astype(float)
-    savemat(out, {k: mat[k] for k in ("generator", "discriminator")} | {"e": 2.0} | more)
+    savemat(
+        out, {k: mat[k] for k in ("generator", "discriminator")} | {"e": 2.0} | more
+    )
 
 
 @pytest.mark.usefixtures("small_networks")
@@ -214,14 +276,18 @@ def test_workspace_of_the_original(gan, tmp_path, capsys):
     capsys.readouterr()
     new = str(tmp_path / "new.mat")
     flags = ["--resume", out, "--epoch", "3", "--seed", "4", *map(str, SMALL)]
-    gan.main(gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")]))
+    gan.main(
+        gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")])
+    )
     mat = loadmat(new)
     assert mat["e"] == 3 and mat["c_loss"].shape == (30, 1)
     assert np.isnan(mat["c_loss"][:20]).all() and np.isfinite(mat["c_loss"][20:]).all()
     # the same step by step: the checkpoint's networks, and a stream that starts from 4
     matlab = str(tmp_path / "same.mat")
     flags = ["--resume", file, "--epoch", "3", "--seed", "4"]
-    gan.main(gan.options([*flags, "--checkpoint", matlab, "--pics", str(tmp_path / "pics")]))
+    gan.main(
+        gan.options([*flags, "--checkpoint", matlab, "--pics", str(tmp_path / "pics")])
+    )
     np.testing.assert_array_equal(mat["d_loss"][20:], loadmat(matlab)["d_loss"][20:])
 
 
@@ -241,7 +307,11 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
 def with_layer(network, **values):
     """A copy of the struct `network` with other values in the first layer that has weights."""
     layers = np.empty((1, 3), object)
-    layers[0] = [network["layers"][0], network["layers"][1] | values, network["layers"][2]]
+    layers[0] = [
+        network["layers"][0],
+        network["layers"][1] | values,
+        network["layers"][2],
+    ]
     return network | {"layers": layers}
 
 
@@ -263,7 +333,9 @@ def foreign_files(gan, whole):
             "generator": whole["discriminator"],
             "discriminator": generator,
         },
-        "no layers": {"generator": {k: v for k, v in generator.items() if k != "layers"}},
+        "no layers": {
+            "generator": {k: v for k, v in generator.items() if k != "layers"}
+        },
         "text for e": {"e": "two"},
         "infinite e": {"e": np.inf},
         "no number for e": {"e": np.nan},
@@ -275,7 +347,9 @@ def foreign_files(gan, whole):
         "e that takes gigabytes": {"e": 5e7},
         "a broken stream": {"rng_state": np.arange(10)},
         "a short stream": {"rng_state": state[:624]},
-        "a stream beyond its end": {"rng_state": np.append(state[:624], np.uint32(10**6))},
+        "a stream beyond its end": {
+            "rng_state": np.append(state[:624], np.uint32(10**6))
+        },
         "an infinite stream": {"rng_state": np.append(state[:624], np.inf)},
         "a stream of doubles": {"rng_state": state * 1.5},
         "a weight that is no real number": other_generator(w=1j * w),
@@ -304,7 +378,10 @@ def foreign_files(gan, whole):
         ):
             yield f"{k} {value}", whole | {"generator": generator | {k: value}}
         yield "a moment of another shape", whole | other_generator(w_m=0.0)
-        yield "a moment that is not finite", whole | other_generator(w_v=np.full(w.shape, np.nan))
+        yield (
+            "a moment that is not finite",
+            whole | other_generator(w_v=np.full(w.shape, np.nan)),
+        )
         layers = generator["layers"][1]
         lacking = {k: v for k, v in layers.items() if k != "b_v"}
         cells = np.empty((1, 3), object)
@@ -346,7 +423,10 @@ def test_whole_numbers_are_numbers(gan, tmp_path, capsys):
     mat = loadmat(file, simplify_cells=True)
     whole = {k: v for k, v in mat.items() if k[0] != "_"}
     zeros = np.zeros(24, np.uint8)
-    savemat(tmp_path / "bytes.mat", whole | {"generator": with_layer(whole["generator"], b=zeros)})
+    savemat(
+        tmp_path / "bytes.mat",
+        whole | {"generator": with_layer(whole["generator"], b=zeros)},
+    )
     opt = gan.options(["--resume", str(tmp_path / "bytes.mat")])
     generator, discriminator = gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
     gan.resume(opt, generator, discriminator)
@@ -363,7 +443,9 @@ def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
     capsys.readouterr()
     new = str(tmp_path / "new.mat")
     flags = ["--epoch", "3", "--pics", str(tmp_path / "pics")]
-    gan.main(gan.options(["--resume", out, *flags, *map(str, SMALL), "--checkpoint", new]))
+    gan.main(
+        gan.options(["--resume", out, *flags, *map(str, SMALL), "--checkpoint", new])
+    )
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith(gan.__name__)
     for words in "images_num 320", "batch_size 32", "seed 0", "gradient matlab":
@@ -377,7 +459,9 @@ def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
     np.testing.assert_array_equal(new["rng_state"], same["rng_state"])
 
 
-@pytest.mark.parametrize("head", [b"MATLAB 7.3 MAT-file, Platform", b"\x89HDF\r\n\x1a\n\0\0\0"])
+@pytest.mark.parametrize(
+    "head", [b"MATLAB 7.3 MAT-file, Platform", b"\x89HDF\r\n\x1a\n\0\0\0"]
+)
 def test_v73_files(gan, tmp_path, head, capsys):
     file = tmp_path / "new.mat"
     file.write_bytes(head + bytes(2000))

@@ -42,7 +42,10 @@ def test_killed_at_any_moment(name, small_data, tmp_path):
                 with Image.open(tmp_path / "pics" / picture) as image:
                     image.load()
                     assert image.size == (112, 112)
-    assert resumed and loadmat(file)["c_loss"].shape == (loadmat(file)["e"].item() * 10, 1)
+    assert resumed and loadmat(file)["c_loss"].shape == (
+        loadmat(file)["e"].item() * 10,
+        1,
+    )
 
 
 @POSIX
@@ -51,7 +54,9 @@ def test_ctrl_c(name, small_data, tmp_path):
     """One line with the epoch reached and how to go on; status 130."""
     flags = tiny(small_data, "--epoch", 1000, "--checkpoint", "run.mat")
     # a shell's background jobs ignore SIGINT, and so would what they start
-    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    heed = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    }
     process = start(name, flags, tmp_path, **heed)
     for _ in range(3):
         process.stdout.readline()  # the third line is the second epoch's: one is saved
@@ -64,7 +69,9 @@ def test_ctrl_c(name, small_data, tmp_path):
 
 def interrupt(name, flags, cwd, lines, seconds=0.0):
     """Start a script, Ctrl-C it so many seconds after it printed so many lines; what it said."""
-    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    heed = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    }
     process = start(name, flags, cwd, **heed)
     for _ in range(lines):
         process.stdout.readline()
@@ -100,7 +107,10 @@ def test_cut_at_any_moment(name, small_data, tmp_path):
     assert e == loadmat(tmp_path / file)["e"].item() >= 2
     go_on(said, tmp_path, f"--epoch {e + 2}")
     (tmp_path / "uncut").mkdir()
-    assert run_script(name, *flags, "--epoch", e + 2, cwd=tmp_path / "uncut").returncode == 0
+    assert (
+        run_script(name, *flags, "--epoch", e + 2, cwd=tmp_path / "uncut").returncode
+        == 0
+    )
     cut, uncut = (loadmat(folder / file) for folder in (tmp_path, tmp_path / "uncut"))
     assert cut["e"] == uncut["e"] == e + 2
     for k in "c_loss", "d_loss", "rng_state":
@@ -130,7 +140,9 @@ def test_ctrl_c_while_loading(name, tmp_path):
     """Importing NumPy and SciPy takes half a second: here SciPy's import is where it comes."""
     (tmp_path / "scipy").mkdir()
     (tmp_path / "scipy" / "__init__.py").write_text("raise KeyboardInterrupt")
-    end = run_script(name, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    end = run_script(
+        name, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
     assert end.returncode != 0
     assert end.stderr == f"{name}.py: stopped before training\n"
 
@@ -142,7 +154,9 @@ def test_a_checkpoint_is_not_replaced(name, small_data, tmp_path):
     assert run_script(name, *flags, cwd=tmp_path).returncode == 0
     (tmp_path / "record.mat").write_bytes(b"MATLAB 5.0 MAT-file")
     (tmp_path / "other.mat").write_bytes((tmp_path / "run.mat").read_bytes())
-    kept = {x: (tmp_path / x).read_bytes() for x in ("run.mat", "record.mat", "other.mat")}
+    kept = {
+        x: (tmp_path / x).read_bytes() for x in ("run.mat", "record.mat", "other.mat")
+    }
     for script, *more in (
         (SCRIPTS[0],),
         (SCRIPTS[1],),
@@ -192,7 +206,10 @@ def test_links_and_devices(name, small_data, tmp_path):
     (tmp_path / "run.mat").symlink_to("disk/target.mat")
     (tmp_path / "kept").write_text("kept")
     (tmp_path / "run.mat.part").symlink_to("kept")
-    assert run_script(name, *flags, "--checkpoint", "run.mat", cwd=tmp_path).returncode == 0
+    assert (
+        run_script(name, *flags, "--checkpoint", "run.mat", cwd=tmp_path).returncode
+        == 0
+    )
     more = ["--checkpoint", "run.mat", "--resume", "run.mat", "--epoch", 2]
     assert run_script(name, *flags, *more, cwd=tmp_path).returncode == 0
     assert os.readlink(tmp_path / "run.mat") == "disk/target.mat"
@@ -226,15 +243,22 @@ def test_disk_full(name, small_data, tmp_path):
     before = (tmp_path / "run.mat").read_bytes()
 
     def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails with an error
+        signal.signal(
+            signal.SIGXFSZ, signal.SIG_IGN
+        )  # so that writing fails with an error
         resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))
 
-    process = start(name, [*flags, "--resume", "run.mat", "--epoch", 4], tmp_path, preexec_fn=limit)
+    process = start(
+        name, [*flags, "--resume", "run.mat", "--epoch", 4], tmp_path, preexec_fn=limit
+    )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and err.count("\n") == 1
     assert "run.mat" in err and "cannot be written" in err
     assert (tmp_path / "run.mat").read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == ["pics", "run.mat"]  # nothing half written is left
+    assert sorted(os.listdir(tmp_path)) == [
+        "pics",
+        "run.mat",
+    ]  # nothing half written is left
 
 
 def test_places_that_cannot_be_written(gan, small_data, capsys, tmp_path):
@@ -244,13 +268,18 @@ def test_places_that_cannot_be_written(gan, small_data, capsys, tmp_path):
         status, said = ended(gan, [*flags, "--checkpoint", bad], capsys)
         assert (status, said.out) == (2, "")
         assert said.err.count("\n") == 1 and str(bad) in said.err
-    assert sorted(os.listdir(tmp_path)) == ["file", "pics"] and not os.listdir(tmp_path / "pics")
+    assert sorted(os.listdir(tmp_path)) == ["file", "pics"] and not os.listdir(
+        tmp_path / "pics"
+    )
     for bad in tmp_path / "file", tmp_path / "file" / "pics":
         flags = [*tiny(small_data), "--pics", bad, "--checkpoint", "run.mat"]
         end = run_script(gan.__name__, *flags, cwd=tmp_path)
         assert (end.returncode, end.stdout) == (2, "")
         assert end.stderr.count("\n") == 1 and str(bad) in end.stderr
-    assert sorted(os.listdir(tmp_path)) == ["file", "pics"]  # no checkpoint that is in the way
+    assert sorted(os.listdir(tmp_path)) == [
+        "file",
+        "pics",
+    ]  # no checkpoint that is in the way
 
 
 def test_data_are_not_overwritten(gan, small_data, capsys, tmp_path):
@@ -263,9 +292,22 @@ def test_data_are_not_overwritten(gan, small_data, capsys, tmp_path):
         link.symlink_to(small_data)
         names.append(str(link))
     for name in names:
-        flags = ["--data", small_data, "--images-num", 160, "--batch-size", 16, "--epoch", 1]
+        flags = [
+            "--data",
+            small_data,
+            "--images-num",
+            160,
+            "--batch-size",
+            16,
+            "--epoch",
+            1,
+        ]
         assert_refused(
-            gan, [*flags, "--checkpoint", name], [name, "there already"], capsys, tmp_path
+            gan,
+            [*flags, "--checkpoint", name],
+            [name, "there already"],
+            capsys,
+            tmp_path,
         )
     with open(small_data, "rb") as f:
         assert f.read() == before

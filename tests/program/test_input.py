@@ -59,10 +59,14 @@ def test_bad_data_files(gan, capsys, tmp_path):
     words = ["--data", str(missing), "No such file", "make_mnist_mat.py"]
     assert_refused(gan, ["--data", missing], words, capsys, tmp_path)
     assert_refused(gan, ["--data", tmp_path], ["--data"], capsys, tmp_path)
-    assert_refused(gan, ["--resume", missing], ["--resume", str(missing)], capsys, tmp_path)
+    assert_refused(
+        gan, ["--resume", missing], ["--resume", str(missing)], capsys, tmp_path
+    )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works in Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the limit on memory works in Linux only"
+)
 @pytest.mark.parametrize("name", ONE)
 def test_out_of_memory(name, tmp_path):
     """All images in one batch take gigabytes; one thread, since each takes memory of its own."""
@@ -118,7 +122,11 @@ def test_damaged_data(gan, small_data, capsys, tmp_path):
     """120 copies: each is refused with one line, or loads the right pictures."""
     with open(small_data, "rb") as f:
         content = f.read()
-    right, file, refused = gan.load_train_x(small_data, 160), tmp_path / "damaged.mat", 0
+    right, file, refused = (
+        gan.load_train_x(small_data, 160),
+        tmp_path / "damaged.mat",
+        0,
+    )
     for copy in damaged_copies(content, 120, seed=1):
         file.write_bytes(copy)
         with at_most(20):
@@ -188,7 +196,10 @@ def element(kind, content):
 
 def matrix(kind, shape, name, *content, declared=None):
     """A matrix of class number `kind`: flags, shape, name and what follows."""
-    parts = [element(6, struct.pack("<II", kind, 0)), element(5, struct.pack("<2i", *shape))]
+    parts = [
+        element(6, struct.pack("<II", kind, 0)),
+        element(5, struct.pack("<2i", *shape)),
+    ]
     body = b"".join([*parts, element(1, name), *content])
     return struct.pack("<II", 14, len(body) if declared is None else declared) + body
 
@@ -213,7 +224,9 @@ def harmful_files():
     yield "compressed zeros", mat_file(element(15, packed))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works in Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the limit on memory works in Linux only"
+)
 @pytest.mark.parametrize("name", ONE)
 def test_harmful_files(name, tmp_path):
     """Each is one line and status 2, within a gigabyte; all in one process that none may crash."""
@@ -241,7 +254,9 @@ for file in sys.argv[1:]:
     end = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, preexec_fn=limit
     )
-    assert end.returncode == 0 and end.stdout == "2\n" * 2 * len(files), end.stdout + end.stderr
+    assert end.returncode == 0 and end.stdout == "2\n" * 2 * len(files), (
+        end.stdout + end.stderr
+    )
     said = end.stderr.splitlines()
     for file, lines in zip(files, zip(said[::2], said[1::2], strict=True), strict=True):
         assert all(file in line for line in lines), (file, lines)

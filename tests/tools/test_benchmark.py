@@ -33,9 +33,22 @@ def cells(table):
 
 def test_quick(tmp_path):
     """Every row is there for both scripts; every number is one, and in its unit."""
-    out = run("benchmark.py", "--quick", "--rounds", 1, "--steps", 3, "--threads", 1, cwd=tmp_path)
+    out = run(
+        "benchmark.py",
+        "--quick",
+        "--rounds",
+        1,
+        "--steps",
+        3,
+        "--threads",
+        1,
+        cwd=tmp_path,
+    )
     machine, table, left_out = out.split("\n\n")
-    assert f"numpy {np.__version__}" in machine and "1 rounds, bursts of 3 steps" in machine
+    assert (
+        f"numpy {np.__version__}" in machine
+        and "1 rounds, bursts of 3 steps" in machine
+    )
     assert "PyTorch, JAX, Octave" in left_out
     head, rows = cells(table)
     assert head == ["", "NumPy (the port)", "its floor"]
@@ -57,12 +70,22 @@ def test_table():
     """Medians, spans and names come out right for made-up measurements; gaps stay empty."""
     bursts, programs = {}, {}
     for script in SCRIPTS:
-        for kind, name, steps in ("script", script, [6, 9, 20]), ("jax", "J 1.0", [3, 9, 5]):
-            rounds = [{"name": name, "step": x, "floor": x / 3, "start": x / 4} for x in steps]
+        for kind, name, steps in (
+            ("script", script, [6, 9, 20]),
+            ("jax", "J 1.0", [3, 9, 5]),
+        ):
+            rounds = [
+                {"name": name, "step": x, "floor": x / 3, "start": x / 4} for x in steps
+            ]
             bursts[kind, script, "double"] = rounds
-        programs["script", script] = [{"seconds": x, "peak": 100 + x} for x in (12.5, 11, 14)]
+        programs["script", script] = [
+            {"seconds": x, "peak": 100 + x} for x in (12.5, 11, 14)
+        ]
     table = benchmark.table(bursts, programs)
-    assert "| gan_adam, double: ms a step | 9.00 ±7.00 | 3.00 ±2.33 | 5.00 ±3.00 |" in table
+    assert (
+        "| gan_adam, double: ms a step | 9.00 ±7.00 | 3.00 ±2.33 | 5.00 ±3.00 |"
+        in table
+    )
     head, rows = cells(table)
     assert head == ["", "NumPy (the port)", "its floor", "J 1.0"] and len(rows) == 9
     assert rows["gan_mbgd: s to the first step"] == ["2.25", "", ""]
@@ -91,7 +114,9 @@ def test_products_are_those_of_a_step(gan, monkeypatch):
         images = fake if update == "generator" else np.zeros((120, 784))
         gan.nnff(discriminator, images)
         logits = discriminator["layers"][-1]["z"]
-        gan.nnbp_d(discriminator, logits, 0 * logits, derivatives=update == "discriminator")
+        gan.nnbp_d(
+            discriminator, logits, 0 * logits, derivatives=update == "discriminator"
+        )
         if update == "generator":
             gan.nnbp_g(generator, discriminator)
     large = [x for x in multiplied if 1 not in x]  # those with one column take no time
@@ -100,7 +125,10 @@ def test_products_are_those_of_a_step(gan, monkeypatch):
 
 def test_installed_size(tmp_path, monkeypatch):
     """Made-up packages: one needs another and a missing one, and a third as an extra only."""
-    needs = {"first": ["Sec_ond>=1", "third; extra == 'more'", "missing"], "sec-ond": ["first"]}
+    needs = {
+        "first": ["Sec_ond>=1", "third; extra == 'more'", "missing"],
+        "sec-ond": ["first"],
+    }
     for name, megabytes in ("first", 2), ("sec-ond", 3), ("third", 5):
         info = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
@@ -120,7 +148,9 @@ def test_installed_size(tmp_path, monkeypatch):
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_others(kind, precision, script, tmp_path):
     pytest.importorskip(kind, reason=f"{kind} is not installed")
-    answer = json.loads(run("benchmark_worker.py", kind, script, precision, 7, 1, cwd=tmp_path))
+    answer = json.loads(
+        run("benchmark_worker.py", kind, script, precision, 7, 1, cwd=tmp_path)
+    )
     assert answer["name"].startswith(benchmark.NAMES[kind])
     assert len(answer["times"]) == 8 and np.all(np.diff(answer["times"]) > 0)
     if kind == "torch":
@@ -128,7 +158,9 @@ def test_others(kind, precision, script, tmp_path):
             assert picture.size == (112, 112)
 
 
-@pytest.mark.skipif(not benchmark.is_here("octave"), reason="no Octave or no GAN_MATLAB_DIR")
+@pytest.mark.skipif(
+    not benchmark.is_here("octave"), reason="no Octave or no GAN_MATLAB_DIR"
+)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_octave(script):
     answer = benchmark.burst("octave", script, "double", 8, 1)

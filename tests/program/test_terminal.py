@@ -26,9 +26,15 @@ def test_output_closed_early(name, small_data, tmp_path):
 def test_output_that_cannot_be_written(name, small_data, tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full on this system")
-    command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, tiny(small_data))]
+    command = [
+        sys.executable,
+        os.path.join(ROOT, f"{name}.py"),
+        *map(str, tiny(small_data)),
+    ]
     with open("/dev/full", "w") as full:
-        end = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+        end = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True
+        )
     assert end.returncode != 0 and "Traceback" not in end.stderr
 
 
@@ -38,9 +44,13 @@ def test_divergence(gan, small_data, capsys, tmp_path):
     status, said = ended(gan, tiny(small_data, *flags), capsys)
     assert status == 0
     lines = said.out.splitlines()
-    word = {"gan_adam": "NaN", "gan_mbgd": "Inf"}[gan.__name__]  # as the original printed in Octave
+    word = {"gan_adam": "NaN", "gan_mbgd": "Inf"}[
+        gan.__name__
+    ]  # as the original printed in Octave
     assert len(lines) == 4 and lines[2] == f'c_loss:"{word}",d_loss:"{word}"'
-    assert said.err.count("\n") == 1 and ": loss Inf; training" in said.err  # Inf comes first
+    assert (
+        said.err.count("\n") == 1 and ": loss Inf; training" in said.err
+    )  # Inf comes first
 
 
 def test_no_warning_reaches_the_screen(gan, small_data, tmp_path):
@@ -71,7 +81,11 @@ class Terminal:
         self.parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
         command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
-        heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+        heed = {
+            "preexec_fn": lambda: signal.signal(
+                signal.SIGINT, signal.default_int_handler
+            )
+        }
         self.process = subprocess.Popen(
             command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=child, **heed
         )
@@ -103,7 +117,9 @@ def screen(shown, columns):
             if column == columns:  # the line is full
                 lines.append("")
                 column = 0
-            lines[-1] = lines[-1][:column].ljust(column) + letter + lines[-1][column + 1 :]
+            lines[-1] = (
+                lines[-1][:column].ljust(column) + letter + lines[-1][column + 1 :]
+            )
             column += 1
     return [x.rstrip() for x in lines]
 
@@ -121,9 +137,8 @@ def test_progress_on_a_terminal(name, columns, small_data, tmp_path):
     shown = terminal.shown
     assert "\n" not in shown and screen(shown, columns) == [""]
     lines = {x.strip() for x in shown.split("\r")} - {""}
-    line = (
-        r"epoch \d+/40 batch \d/10 c_loss \d\.\d{3} d_loss \d\.\d{3} \d+\.\d s/epoch \d+:\d\d left"
-    )
+    line = r"epoch \d+/40 batch \d/10 c_loss \d\.\d{3} d_loss \d\.\d{3} "
+    line += r"\d+\.\d s/epoch \d+:\d\d left"
     whole = re.compile(line if columns > 79 else r"epoch \d+/40 batch \d/10 c_lo.*")
     assert lines and all(whole.fullmatch(x) and len(x) < columns for x in lines), lines
 
@@ -160,7 +175,10 @@ def test_nothing_stays_behind(name, small_data, tmp_path):
     terminal.read_until(None)
     assert terminal.process.wait(timeout=60) == 130
     os.close(terminal.parent)
-    assert screen(terminal.shown, 80) == [f"{name}.py: stopped; this run wrote no checkpoint", ""]
+    assert screen(terminal.shown, 80) == [
+        f"{name}.py: stopped; this run wrote no checkpoint",
+        "",
+    ]
 
 
 @POSIX
@@ -171,7 +189,11 @@ def test_closed_streams(gan, closed, small_data, tmp_path):
     flags = " ".join(map(str, tiny(small_data, "--epoch", 1)))
     for words in "--help", flags:
         end = subprocess.run(
-            f"{command} {words} {closed}", shell=True, cwd=tmp_path, capture_output=True, text=True
+            f"{command} {words} {closed}",
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
         )
         assert end.returncode == 0 and end.stderr == ""
     assert os.listdir(tmp_path / "pics") == ["epoch_1_t_10.png"]
@@ -179,13 +201,20 @@ def test_closed_streams(gan, closed, small_data, tmp_path):
 
 def test_without_docstrings(gan, tmp_path):
     """python -OO strips them."""
-    command = [sys.executable, "-OO", os.path.join(ROOT, f"{gan.__name__}.py"), "--help"]
+    command = [
+        sys.executable,
+        "-OO",
+        os.path.join(ROOT, f"{gan.__name__}.py"),
+        "--help",
+    ]
     end = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (end.returncode, end.stderr) == (0, "") and "--epoch" in end.stdout
 
 
 def test_help_fits_a_screen(gan, tmp_path):
-    end = run_script(gan.__name__, "--help", cwd=tmp_path, env={**os.environ, "COLUMNS": "80"})
+    end = run_script(
+        gan.__name__, "--help", cwd=tmp_path, env={**os.environ, "COLUMNS": "80"}
+    )
     assert end.returncode == 0 and end.stderr == ""
     lines = end.stdout.splitlines()
     assert len(lines) <= 30 and max(map(len, lines)) <= 80

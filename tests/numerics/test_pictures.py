@@ -6,7 +6,9 @@ from PIL import Image
 
 def test_grid_of_asymmetric_pictures(gan, tmp_path):
     """Every pixel of a 2x3 grid of pictures that differ under each flip and transpose."""
-    images = (np.arange(7 * 784) % 251).reshape(7, 784) / 255  # (7, 784), the 7th is not shown
+    images = (np.arange(7 * 784) % 251).reshape(
+        7, 784
+    ) / 255  # (7, 784), the 7th is not shown
     path = tmp_path / "grid.png"
     gan.save_images(images, [2, 3], str(path))
     picture = Image.open(path)
@@ -22,7 +24,12 @@ def test_grid_of_asymmetric_pictures(gan, tmp_path):
 
 def test_rounding(gan, tmp_path):
     """uint8(255*I): halves go up, what is outside 0..255 is cut, NaN is 0."""
-    assert [255 * (x / 255) for x in (0.5, 2.5, 127.5, 254.5)] == [0.5, 2.5, 127.5, 254.5]
+    assert [255 * (x / 255) for x in (0.5, 2.5, 127.5, 254.5)] == [
+        0.5,
+        2.5,
+        127.5,
+        254.5,
+    ]
     for value, grey in (
         (0.5 / 255, 1),  # 0.5 and 2.5 go up, where rounding to even would go down
         (2.5 / 255, 3),
@@ -37,7 +44,9 @@ def test_rounding(gan, tmp_path):
         (-np.inf, 0),
     ):
         gan.imwrite(np.array([[0.0, value]]), str(tmp_path / "one.png"))
-        with Image.open(tmp_path / "one.png") as picture:  # Windows cannot replace an open file
+        with Image.open(
+            tmp_path / "one.png"
+        ) as picture:  # Windows cannot replace an open file
             assert np.asarray(picture)[0].tolist() == [0, grey], value
 
 

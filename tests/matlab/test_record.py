@@ -28,7 +28,9 @@ def octave_command(code):
 def octave(code, folder, path=MATLAB):
     """What Octave prints for `code` in `folder`, with `path` on its path; nothing on stderr."""
     command = octave_command(f"addpath('{path}'); {code}")
-    end = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    end = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300
+    )
     assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
     return end.stdout
 
@@ -81,7 +83,9 @@ def plain(tmp_path_factory, images):
     savemat(folder / "mnist_uint8.mat", {"train_x": images})
     for script in SCRIPTS:
         write(folder / f"{script}.m", small(script))
-    octave("".join(f"record_run('{x}.m', '{x}.mat', 5, 2, 120);" for x in SCRIPTS), folder)
+    octave(
+        "".join(f"record_run('{x}.m', '{x}.mat', 5, 2, 120);" for x in SCRIPTS), folder
+    )
     return {x: record(folder / f"{x}.mat") for x in SCRIPTS}
 
 
@@ -146,14 +150,22 @@ SAME = {  # each a list of (words of the original, what is in their place)
         ("clear;\nclc;", BLOCK + "clear; clc;"),
         ("nnsetup([100, 512, 784]);", "nnsetup( [100 512,784] ) ;"),
         ("for e=1:epoch", "for e = 1 : epoch"),
-        ("discriminator = nnapplygrade(", "discriminator = ... % last\n nnapplygrade( "),
+        (
+            "discriminator = nnapplygrade(",
+            "discriminator = ... % last\n nnapplygrade( ",
+        ),
     ],
     "clear": [
         ("clear;\nclc;", "clear all; close all; clc"),
         ("batch_size = 60;", "batch_size = 6*(5 + 5), clearvars note"),
         ("discriminator, learning_rate);", "discriminator,learning_rate) ;"),
     ],
-    "seeds": [("clear;\nclc;", f"clearvars\n{SEEDS[0]}; {SEEDS[1]}\n  {', '.join(SEEDS[2:])};")],
+    "seeds": [
+        (
+            "clear;\nclc;",
+            f"clearvars\n{SEEDS[0]}; {SEEDS[1]}\n  {', '.join(SEEDS[2:])};",
+        )
+    ],
     "windows": [("\n", "\r\n  "), ("clear;", "\ufeffclear;")],
     "gbk": [("clear;", "clear")],
 }
@@ -203,17 +215,27 @@ def test_refused(place):
     """One clear error each, before anything runs; no file is written or changed."""
     texts = {
         "small_net": small("gan_adam").replace("[784, 512, 1]", "[784, 256, 1]"),
-        "deep_net": small("gan_adam").replace("[100, 512, 784]", "[100, 512, 512, 784]"),
+        "deep_net": small("gan_adam").replace(
+            "[100, 512, 784]", "[100, 512, 512, 784]"
+        ),
         "sgd": small("gan_mbgd").replace("learning_rate)", "learning_rate, lamda)"),
         "half": small("gan_adam").replace(".w_m = 0", ".w_mean = 0"),
         "none": "epoch = 3;\n",
         "empty": "",
         "other": "function y = f(x)\ny = x;\nend\n",
         "twice": small("gan_adam").replace("batch_num", "epoch = 3;\nbatch_num", 1),
-        "decay": small("gan_mbgd").replace("batch_num", "learning_rate = 1;\nbatch_num", 1),
-        "seeded": small("gan_adam").replace("batch_num", "s = rng; x = 3;\nbatch_num", 1),
-        "stream": small("gan_adam").replace("clc;", "s = RandStream('mt19937ar','Seed',1);"),
-        "called": small("gan_mbgd").replace("batch_size = 60", "batch_size = size(train_x, 1)"),
+        "decay": small("gan_mbgd").replace(
+            "batch_num", "learning_rate = 1;\nbatch_num", 1
+        ),
+        "seeded": small("gan_adam").replace(
+            "batch_num", "s = rng; x = 3;\nbatch_num", 1
+        ),
+        "stream": small("gan_adam").replace(
+            "clc;", "s = RandStream('mt19937ar','Seed',1);"
+        ),
+        "called": small("gan_mbgd").replace(
+            "batch_size = 60", "batch_size = size(train_x, 1)"
+        ),
     }
     for name, text in texts.items():
         write(place / f"{name}.m", text)
@@ -260,8 +282,14 @@ def test_refused(place):
     )
     lines = octave(code, place).splitlines()
     assert len(lines) == 2 * len(cases), lines
-    for (words, told), name, message in zip(cases, lines[::2], lines[1::2], strict=True):
-        assert name.startswith("record_run:") and told in message, (words, name, message)
+    for (words, told), name, message in zip(
+        cases, lines[::2], lines[1::2], strict=True
+    ):
+        assert name.startswith("record_run:") and told in message, (
+            words,
+            name,
+            message,
+        )
     assert before == {x: x.read_bytes() for x in place.iterdir() if x.is_file()}
 
 
@@ -270,8 +298,12 @@ def test_the_old_script_is_refused(place):
     source = os.path.join(original(), "gan_sgd.m")
     if not os.path.isfile(source):
         pytest.skip("the old gan_sgd.m is not beside the original")
-    code = f"try, record_run('{source}', 'out', 0, 1, 60); catch x, disp(x.message); end"
-    assert octave(code, place).startswith("this is the old gan_sgd.m with weight decay (lamda)")
+    code = (
+        f"try, record_run('{source}', 'out', 0, 1, 60); catch x, disp(x.message); end"
+    )
+    assert octave(code, place).startswith(
+        "this is the old gan_sgd.m with weight decay (lamda)"
+    )
 
 
 # ------------------------------------------------------------------------------ runs broken off
@@ -279,9 +311,13 @@ def test_the_old_script_is_refused(place):
 
 @OCTAVE
 def test_broken_off_by_an_error(plain, place):
-    text = small("gan_adam").replace("kk = ", "if e == 3, error('enough'), end\n    kk = ")
+    text = small("gan_adam").replace(
+        "kk = ", "if e == 3, error('enough'), end\n    kk = "
+    )
     write(place / "stops.m", text)
-    write(place / "never.m", small("gan_adam").replace("kk = ", "error('enough'); kk = "))
+    write(
+        place / "never.m", small("gan_adam").replace("kk = ", "error('enough'); kk = ")
+    )
     code = "".join(
         f"try, record_run('{x}.m', '{x}', 5, 4, 120); catch x, disp(x.message); end; "
         for x in ("stops", "never")
@@ -295,7 +331,9 @@ def test_broken_off_by_an_error(plain, place):
     for k in "c_loss", "d_loss", "images_fake", "printed":
         np.testing.assert_array_equal(r[k], whole[k])
     for k in "generator", "discriminator":
-        np.testing.assert_array_equal(r[k]["layers"][2]["w_v"], whole[k]["layers"][2]["w_v"])
+        np.testing.assert_array_equal(
+            r[k]["layers"][2]["w_v"], whole[k]["layers"][2]["w_v"]
+        )
 
 
 @OCTAVE
@@ -334,7 +372,13 @@ def test_broken_off_by_ctrl_c(plain, place):
 def port(script, folder, *flags):
     """Run the port in this process: its checkpoint as a dict, structs as dicts."""
     gan = importlib.import_module(script)
-    words = ["--data", f"{folder}/mnist_uint8.mat", "--pics", f"{folder}/pics", *map(str, flags)]
+    words = [
+        "--data",
+        f"{folder}/mnist_uint8.mat",
+        "--pics",
+        f"{folder}/pics",
+        *map(str, flags),
+    ]
     with contextlib.redirect_stdout(io.StringIO()) as out:
         gan.main(gan.options(words))
     return out.getvalue()
@@ -346,11 +390,29 @@ def test_record_from(script, place, monkeypatch):
     """10 steps from epoch 2, with other settings, and 2 from epoch 0 equal the port's own."""
     gan = importlib.import_module(script)
     early, zero, late = (place / f"{x}.mat" for x in ("early", "zero", "late"))
-    begin = ["--seed", 3, "--batch-size", 20, "--learning-rate", 0.002, "--images-num", 120]
+    begin = [
+        "--seed",
+        3,
+        "--batch-size",
+        20,
+        "--learning-rate",
+        0.002,
+        "--images-num",
+        120,
+    ]
     port(script, place, *begin, "--epoch", 2, "--checkpoint", early)
     shutil.copy(early, late)
     lines = port(
-        script, place, "--resume", late, "--checkpoint", late, "--images-num", 200, "--epoch", 3
+        script,
+        place,
+        "--resume",
+        late,
+        "--checkpoint",
+        late,
+        "--images-num",
+        200,
+        "--epoch",
+        3,
     )
     first = place / "first.mat"
     with monkeypatch.context() as m:
@@ -383,10 +445,23 @@ def test_record_from(script, place, monkeypatch):
 
 @OCTAVE
 def test_record_from_refuses(place):
-    port("gan_adam", place, "--images-num", 60, "--epoch", 1, "--checkpoint", place / "good.mat")
+    port(
+        "gan_adam",
+        place,
+        "--images-num",
+        60,
+        "--epoch",
+        1,
+        "--checkpoint",
+        place / "good.mat",
+    )
 
     def changed(name, change):
-        bad = {k: v for k, v in loadmat(place / "good.mat").items() if not k.startswith("_")}
+        bad = {
+            k: v
+            for k, v in loadmat(place / "good.mat").items()
+            if not k.startswith("_")
+        }
         change(bad)
         savemat(place / name, bad)
 
@@ -401,14 +476,26 @@ def test_record_from_refuses(place):
     changed("badstream.mat", lambda x: x.update(rng_state=np.zeros(625)))
     (place / "text.mat").write_text("no file")
     cases = [
-        ("'gan_mbgd.m', 'out', 'good.mat', 60", "one of gan_adam, but the script is gan_mbgd"),
+        (
+            "'gan_mbgd.m', 'out', 'good.mat', 60",
+            "one of gan_adam, but the script is gan_mbgd",
+        ),
         ("'gan_adam.m', 'out', 'good.mat', 100", "must be a multiple of batch_size 60"),
-        ("'gan_adam.m', 'out', 'good.mat', 0", "images_num must be a whole number in 1..60000"),
+        (
+            "'gan_adam.m', 'out', 'good.mat', 0",
+            "images_num must be a whole number in 1..60000",
+        ),
         ("'gan_adam.m', 'good', 'good.mat', 60", "is there already and is no record"),
         ("'gan_adam.m', 'out', 'single.mat', 60", "precision single"),
         ("'gan_adam.m', 'out', 'exact.mat', 60", "gradient exact"),
-        ("'gan_adam.m', 'out', 'narrow.mat', 60", "another architecture than [100, 512, 784]"),
-        ("'gan_adam.m', 'out', 'wide.mat', 60", "another architecture than [100, 512, 784]"),
+        (
+            "'gan_adam.m', 'out', 'narrow.mat', 60",
+            "another architecture than [100, 512, 784]",
+        ),
+        (
+            "'gan_adam.m', 'out', 'wide.mat', 60",
+            "another architecture than [100, 512, 784]",
+        ),
         ("'gan_adam.m', 'out', 'nostream.mat', 60", "it has no rng_state"),
         ("'gan_adam.m', 'out', 'badstream.mat', 60", "no stream of 625 words"),
         ("'gan_adam.m', 'out', 'text.mat', 60", "checkpoint"),
@@ -422,8 +509,14 @@ def test_record_from_refuses(place):
     )
     lines = octave(code, place).splitlines()
     assert len(lines) == 2 * len(cases), lines
-    for (words, told), name, message in zip(cases, lines[::2], lines[1::2], strict=True):
-        assert name.startswith("record_run:") and told in message, (words, name, message)
+    for (words, told), name, message in zip(
+        cases, lines[::2], lines[1::2], strict=True
+    ):
+        assert name.startswith("record_run:") and told in message, (
+            words,
+            name,
+            message,
+        )
     assert not (place / "out.mat").exists()
 
 
@@ -433,7 +526,9 @@ def test_record_from_refuses(place):
 @OCTAVE
 def test_the_session_is_left_as_it_was(place):
     """After a run and after one that failed: path, folder, warnings, globals, functions, files."""
-    write(place / "stops.m", small("gan_adam").replace("kk = ", "error('enough'); kk = "))
+    write(
+        place / "stops.m", small("gan_adam").replace("kk = ", "error('enough'); kk = ")
+    )
     (place / "own").mkdir()
     (place / "temporary").mkdir()
     code = f"""setenv('TMPDIR', '{place}/temporary');
@@ -458,7 +553,9 @@ def test_documented_lines(tmp_path):
     shutil.copytree(MATLAB, tmp_path / "tests" / "matlab")
     shutil.copytree(os.path.join(ROOT, "data"), tmp_path / "data")
     shutil.copy(os.path.join(original(), "gan_adam.m"), tmp_path)
-    out = octave("record_run('gan_adam.m', 'record.mat', 0, 2, 600)", tmp_path, "tests/matlab")
+    out = octave(
+        "record_run('gan_adam.m', 'record.mat', 0, 2, 600)", tmp_path, "tests/matlab"
+    )
     assert out.endswith("\nrecord:record.mat\n")
     command = [sys.executable, os.path.join(MATLAB, "compare_matlab.py"), "record.mat"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -466,12 +563,18 @@ def test_documented_lines(tmp_path):
     # the losses that the original printed are those of the record
     r = record(tmp_path / "record.mat")
     printed = re.findall(r'c_loss:"(.*)",d_loss:"(.*)"', out)
-    assert printed == [tuple(f"{r[x][k]:f}" for x in ("c_loss", "d_loss")) for k in (9, 19)]
+    assert printed == [
+        tuple(f"{r[x][k]:f}" for x in ("c_loss", "d_loss")) for k in (9, 19)
+    ]
 
 
 def test_mh_lint():
     """A parser of real MATLAB syntax, which is stricter than Octave's, finds nothing."""
-    pytest.importorskip("miss_hit", reason="not installed: pip install -r tests/requirements.txt")
+    pytest.importorskip(
+        "miss_hit", reason="not installed: pip install -r tests/requirements.txt"
+    )
     command = [sys.executable, "-m", "miss_hit.mh_lint", "--single", MATLAB]
     end = subprocess.run(command, capture_output=True, text=True)
-    assert end.returncode == 0 and "everything seems fine" in end.stdout, end.stdout + end.stderr
+    assert end.returncode == 0 and "everything seems fine" in end.stdout, (
+        end.stdout + end.stderr
+    )

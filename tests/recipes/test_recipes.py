@@ -18,8 +18,12 @@ import gan_adam
 
 with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
     README = f.read()
-RECIPES = dict(re.findall(r"<!-- recipe: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
-ADAM = pytest.mark.parametrize("golden_run", ["gan_adam"], indirect=True)  # the recipes' script
+RECIPES = dict(
+    re.findall(r"<!-- recipe: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL)
+)
+ADAM = pytest.mark.parametrize(
+    "golden_run", ["gan_adam"], indirect=True
+)  # the recipes' script
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,9 @@ def recipe_output(name, folder, change=None, more=""):
         code = code.replace(*change)
     env = {**os.environ, "PYTHONPATH": ROOT, "MPLBACKEND": "Agg"}
     command = [sys.executable, "-W", "error", "-c", code + more]
-    end = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    end = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=120
+    )
     assert (end.returncode, end.stderr) == (0, "")
     return end.stdout
 
@@ -67,7 +73,10 @@ def test_recipes_can_be_pasted(name):
 
 def test_recipe_random(tmp_path):
     """It prints what the README says behind each line, which MATLAB shows with four decimals."""
-    said = [re.findall(r"-?[\d.]+", x) for x in re.findall(r"print.*  # (.*)", RECIPES["random"])]
+    said = [
+        re.findall(r"-?[\d.]+", x)
+        for x in re.findall(r"print.*  # (.*)", RECIPES["random"])
+    ]
     assert [len(x) for x in said] == [3, 4, 8]
     text = recipe_output("random", tmp_path)
     printed = [float(x) for x in re.findall(r"-?[\d.]+", text)]
@@ -78,10 +87,15 @@ def test_recipe_random(tmp_path):
 def samples_by_hand(folder):
     """The thousand samples of the recipe `digits`, (1000, 784)."""
     opt = gan_adam.options(["--resume", str(folder / "run.mat")])
-    generator, discriminator = gan_adam.nnsetup([100, 512, 784]), gan_adam.nnsetup([784, 512, 1])
+    generator, discriminator = (
+        gan_adam.nnsetup([100, 512, 784]),
+        gan_adam.nnsetup([784, 512, 1]),
+    )
     gan_adam.resume(opt, generator, discriminator)
     gan_adam.rng(2026)
-    return gan_adam.nnff(generator, gan_adam.unifrnd(-1, 1, 1000, 100))["layers"][-1]["a"]
+    return gan_adam.nnff(generator, gan_adam.unifrnd(-1, 1, 1000, 100))["layers"][-1][
+        "a"
+    ]
 
 
 def counts(out):
@@ -107,9 +121,14 @@ def test_recipe_digits(trained):
     assert images.shape == (1000, 784) and images.dtype == np.float64
     # two processes may round differently
     np.testing.assert_allclose(images, by_hand, rtol=0, atol=1e-12)
-    assert images.max() > 0.8 and np.ptp(images, axis=0).max() > 0.05  # no two are the same
+    assert (
+        images.max() > 0.8 and np.ptp(images, axis=0).max() > 0.05
+    )  # no two are the same
     assert found.sum() == 1000
-    train_x = gan_adam.load_train_x(os.path.join(ROOT, "data", "mnist_uint8.mat"), 10000) / 255
+    train_x = (
+        gan_adam.load_train_x(os.path.join(ROOT, "data", "mnist_uint8.mat"), 10000)
+        / 255
+    )
     train_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["train_y"][:10000]
     nearest = np.zeros(10, int)
     for sample in by_hand[::50]:
@@ -125,7 +144,8 @@ def test_recipe_digits_in_octave(trained):
     """reshape(images(1,:), 28, 28) is the picture that save_images writes."""
     savemat(trained / "samples.mat", {"images": samples_by_hand(trained)})
     octave(
-        "load('samples.mat'); I = reshape(images(1,:), 28, 28); save('-v7', 'I.mat', 'I')", trained
+        "load('samples.mat'); I = reshape(images(1,:), 28, 28); save('-v7', 'I.mat', 'I')",
+        trained,
     )
     I = loadmat(trained / "I.mat")["I"]
     gan_adam.save_images(samples_by_hand(trained), [1, 1], str(trained / "first.png"))
@@ -145,11 +165,15 @@ def test_recipe_digits_knows_real_ones(trained):
         'samples = test["test_x"][these].reshape(-1, 28, 28).transpose(0, 2, 1)'
         ".reshape(-1, 784) / 255"
     )
-    more = '\nright = test["test_y"].argmax(axis=1)[these]\nprint((drawn == right).mean())'
+    more = (
+        '\nright = test["test_y"].argmax(axis=1)[these]\nprint((drawn == right).mean())'
+    )
     *table, known = recipe_output("digits", trained, (sample, real), more).splitlines()
     found = counts("\n".join(table))
     assert float(known) > 0.9
-    test_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["test_y"].argmax(axis=1)
+    test_y = loadmat(os.path.join(ROOT, "data", "mnist_uint8.mat"))["test_y"].argmax(
+        axis=1
+    )
     right = np.bincount(test_y[np.isin(test_y, [1, 4, 7])][:1000], minlength=10)
     # one in ten may be taken for another digit
     assert np.abs(found - right).max() < 100 and right[[1, 4, 7]].min() > 250
@@ -189,7 +213,9 @@ def test_recipe_table(tmp_path):
     means, deviations, correlations = means_deviations_correlations(out)
     # what the data were made of: 0.2/sqrt(3) and 0.05 of noise; -0.0133/(0.0133 + 0.0025)
     np.testing.assert_allclose(means[0], np.linspace(0.3, 0.7, 12), atol=0.01)
-    np.testing.assert_allclose(deviations[0], 0.126, atol=0.006)  # clipped a little at 0 and 1
+    np.testing.assert_allclose(
+        deviations[0], 0.126, atol=0.006
+    )  # clipped a little at 0 and 1
     assert abs(correlations[0] + 0.84) < 0.02
     # other seeds end within 0.04, 0.8 to 1.1 times, -0.95; without training, all means are 0.5
     np.testing.assert_allclose(means[1], means[0], atol=0.08)
@@ -200,7 +226,9 @@ def test_recipe_table(tmp_path):
 def test_recipe_table_would_fail(tmp_path):
     """A generator that is not updated does not pass for one that has learnt."""
     change = "generator = gan.nnapplygrade(generator, 0.0001)", "pass"
-    means, deviations, _ = means_deviations_correlations(recipe_output("table", tmp_path, change))
+    means, deviations, _ = means_deviations_correlations(
+        recipe_output("table", tmp_path, change)
+    )
     assert np.abs(means[1] - means[0]).max() > 0.15 and deviations[1].max() < 0.05
 
 
@@ -221,4 +249,6 @@ def test_recipe_losses(trained):
         assert picture.size == (900, 400)
         colours = {colour[:3] for _, colour in picture.getcolors(10**6)}
     # a blue and an orange, the curves' colours, however thin the lines
-    assert any(b > r + 60 for r, _, b in colours) and any(r > b + 60 for r, _, b in colours)
+    assert any(b > r + 60 for r, _, b in colours) and any(
+        r > b + 60 for r, _, b in colours
+    )

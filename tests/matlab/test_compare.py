@@ -20,9 +20,19 @@ RATES = {"gan_adam": 0.001, "gan_mbgd": 0.01}
 
 def settings(script, **more):
     """What run_port() needs to know of a record: 10 steps from scratch."""
-    record = {"script": script, "seed": 0, "images_num": 320, "batch_size": 32, "first": 0}
+    record = {
+        "script": script,
+        "seed": 0,
+        "images_num": 320,
+        "batch_size": 32,
+        "first": 0,
+    }
     record |= {"learning_rate": RATES[script], "epoch": 1} | more
-    steps = (record["epoch"] - record["first"]) * record["images_num"] // record["batch_size"]
+    steps = (
+        (record["epoch"] - record["first"])
+        * record["images_num"]
+        // record["batch_size"]
+    )
     return record | {"losses": {"c_loss": np.zeros(steps)}}
 
 
@@ -33,7 +43,9 @@ def workspace_of(state):
         if name == "images_fake":
             continue
         net, *where, k = name.split()
-        layers = nets.setdefault(net, {"layers": np.array([[{"a": []}, {}, {}]], object)})
+        layers = nets.setdefault(
+            net, {"layers": np.array([[{"a": []}, {}, {}]], object)}
+        )
         (layers["layers"][0, int(where[0]) - 1] if where else layers)[k] = x
     return nets
 
@@ -42,17 +54,28 @@ def record_of(script, checkpoint=None, **more):
     """A record as record_run.m or record_from.m writes it: a dict for savemat."""
     record = settings(script, **more)
     run = compare_matlab.run_port(record, checkpoint, rounding=1)
-    gan, each = importlib.import_module(script), record["images_num"] // record["batch_size"]
+    gan, each = (
+        importlib.import_module(script),
+        record["images_num"] // record["batch_size"],
+    )
     printed = []
     for k in range(each - 1, len(run["losses"]["c_loss"]), each):
-        c_loss, d_loss = (gan.float_f(run["losses"][x][k]) for x in ("c_loss", "d_loss"))
+        c_loss, d_loss = (
+            gan.float_f(run["losses"][x][k]) for x in ("c_loss", "d_loss")
+        )
         e = record["first"] + k // each + 1
         printed += [
             f'c_loss:"{c_loss}",d_loss:"{d_loss}"',
             f"save_sample:./pics/epoch_{e}_t_{each}.png",
         ]
-    saved = {k: x if isinstance(x, str) else float(x) for k, x in record.items() if k != "losses"}
-    saved |= {k: x[:, None] for k, x in run["losses"].items()} | workspace_of(run["state"])
+    saved = {
+        k: x if isinstance(x, str) else float(x)
+        for k, x in record.items()
+        if k != "losses"
+    }
+    saved |= {k: x[:, None] for k, x in run["losses"].items()} | workspace_of(
+        run["state"]
+    )
     saved |= {"images_fake": run["state"]["images_fake"], "printed": "\n".join(printed)}
     saved["images_check"] = compare_matlab.images_check(record["images_num"])
     return saved | {"producer": "MATLAB 9.14", "complete": 1.0}
@@ -102,7 +125,9 @@ def start(golden_run, tmp_path_factory):
         for net in "generator", "discriminator":
             saved[net]["t"][0, 0] = 1e5
     savemat(late, saved)
-    return script, [(x, record_of(script, x, first=2, epoch=3, **SIXTY)) for x in (early, late)]
+    return script, [
+        (x, record_of(script, x, first=2, epoch=3, **SIXTY)) for x in (early, late)
+    ]
 
 
 def compare(*words):
@@ -139,7 +164,9 @@ def test_equal(case, tmp_path):
     script, record = case
     savemat(tmp_path / "record.mat", record)
     status, out, _ = compare(tmp_path / "record.mat")
-    assert status == 0 and out.splitlines()[-1].startswith("equal: 10 steps and the final state")
+    assert status == 0 and out.splitlines()[-1].startswith(
+        "equal: 10 steps and the final state"
+    )
     c, d = (f"{record[k][9, 0]:f}" for k in ("c_loss", "d_loss"))
     assert f"1 {c} {c} {d} {d}".split() in [x.split() for x in out.splitlines()]
     assert out.startswith(f"{script}: MATLAB 9.14 and {script}.py, epoch 1..1, seed 0")
@@ -185,7 +212,9 @@ def test_altered_records_are_different(case, tmp_path, same_limits):
         assert status == 1 and last.startswith(f"different: {name} "), (name, last)
     swapped = record["images_fake"].copy()
     swapped[20:32] = swapped[20:32][::-1]
-    turned = record["images_fake"].reshape(32, 28, 28).transpose(0, 2, 1).reshape(32, 784)
+    turned = (
+        record["images_fake"].reshape(32, 28, 28).transpose(0, 2, 1).reshape(32, 784)
+    )
     for images in swapped, turned:
         assert verdict_of(record | {"images_fake": images}, tmp_path)[0] == 1
     if script == "gan_adam":
@@ -203,7 +232,11 @@ def test_altered_records_are_different(case, tmp_path, same_limits):
 def test_printed_lines_and_images(case, tmp_path, same_limits):
     _, record = case
     lines = record["printed"]
-    for other in lines.replace("c_loss", "closs"), lines.split("\n")[0], lines + "\n" + lines:
+    for other in (
+        lines.replace("c_loss", "closs"),
+        lines.split("\n")[0],
+        lines + "\n" + lines,
+    ):
         status, last = verdict_of(record | {"printed": other}, tmp_path)
         assert status == 1 and "printed line" in last
     check = record["images_check"] + [[0, 1]]
@@ -220,9 +253,15 @@ def test_older_records_without_the_new_variables(case, tmp_path):
 def test_a_record_that_broke_off(case, tmp_path):
     """Equal as far as it goes, and that is said; a wrong loss in it is different all the same."""
     _, record = case
-    short = record | {k: record[k][:6] for k in ("c_loss", "d_loss")} | {"complete": 0.0}
+    short = (
+        record | {k: record[k][:6] for k in ("c_loss", "d_loss")} | {"complete": 0.0}
+    )
     status, last = verdict_of(short, tmp_path)
-    assert status == 3 and last.startswith("equal up to step 6 of 10") and "broke off" in last
+    assert (
+        status == 3
+        and last.startswith("equal up to step 6 of 10")
+        and "broke off" in last
+    )
     wrong = altered(short, "c_loss", one((5, 0), lambda x: x * 1.001))
     assert verdict_of(wrong, tmp_path)[0] == 1
 
@@ -232,7 +271,10 @@ def test_a_record_that_broke_off(case, tmp_path):
 
 def frozen_generator(gan, patch, step):
     update = gan.nnapplygrade
-    patch("nnapplygrade", lambda nn, lr: nn if sizes(nn) == 784 and step() else update(nn, lr))
+    patch(
+        "nnapplygrade",
+        lambda nn, lr: nn if sizes(nn) == 784 and step() else update(nn, lr),
+    )
 
 
 def no_correction(gan, patch, step):
@@ -271,7 +313,10 @@ def t_begins_anew(gan, patch, step):
 
 def exact_gradient(gan, patch, step):
     bug = gan.delta_sigmoid_cross_entropy
-    patch("delta_sigmoid_cross_entropy", lambda *x: gan.delta_exact(*x) if step() else bug(*x))
+    patch(
+        "delta_sigmoid_cross_entropy",
+        lambda *x: gan.delta_exact(*x) if step() else bug(*x),
+    )
 
 
 def no_shuffle(gan, patch, step):
@@ -290,7 +335,14 @@ def smaller_rate(gan, patch, step):
 
 
 ADAMS = (no_correction, no_moments, t_begins_anew)
-BUGS = (frozen_generator, exact_gradient, no_shuffle, positive_noise, smaller_rate, *ADAMS)
+BUGS = (
+    frozen_generator,
+    exact_gradient,
+    no_shuffle,
+    positive_noise,
+    smaller_rate,
+    *ADAMS,
+)
 
 
 def sizes(nn):
@@ -372,8 +424,12 @@ def test_from_another_checkpoint(start, tmp_path):
 def test_a_finished_run(golden_run, tmp_path, monkeypatch):
     """--checkpoint: of the same length, longer, shorter, and resumed from a workspace."""
     script, run = golden_run.gan.__name__, golden_run.checkpoint
-    some = collections.defaultdict(lambda: 1e-6)  # what rounding makes of 200 steps, roughly
-    monkeypatch.setattr(compare_matlab, "limits", lambda *x: (np.full(x[2], 1e-9), some))
+    some = collections.defaultdict(
+        lambda: 1e-6
+    )  # what rounding makes of 200 steps, roughly
+    monkeypatch.setattr(
+        compare_matlab, "limits", lambda *x: (np.full(x[2], 1e-9), some)
+    )
     names = {"images_num": 6000, "batch_size": 60, "epoch": 2}
     record = record_of(script, **names)
     status, last = verdict_of(record, tmp_path, "--checkpoint", run)
@@ -390,19 +446,28 @@ def test_a_finished_run(golden_run, tmp_path, monkeypatch):
         unknown[k][:100] = np.nan
     savemat(tmp_path / "unknown.mat", unknown)
     savemat(tmp_path / "record.mat", record)
-    status, out, _ = compare(tmp_path / "record.mat", "--checkpoint", tmp_path / "unknown.mat")
+    status, out, _ = compare(
+        tmp_path / "record.mat", "--checkpoint", tmp_path / "unknown.mat"
+    )
     assert status == 0 and "knows no losses of the first 100" in out
     wrong = unknown | {"c_loss": unknown["c_loss"] * 1.0001}
     savemat(tmp_path / "unknown.mat", wrong)
-    assert compare(tmp_path / "record.mat", "--checkpoint", tmp_path / "unknown.mat")[0] == 1
+    assert (
+        compare(tmp_path / "record.mat", "--checkpoint", tmp_path / "unknown.mat")[0]
+        == 1
+    )
     for k in "c_loss", "d_loss":
         unknown[k][:] = np.nan
     savemat(tmp_path / "unknown.mat", unknown)
-    status, _, err = compare(tmp_path / "record.mat", "--checkpoint", tmp_path / "unknown.mat")
+    status, _, err = compare(
+        tmp_path / "record.mat", "--checkpoint", tmp_path / "unknown.mat"
+    )
     assert status == 2 and "no losses to compare" in err
     for k, value in {"seed": 1.0, "learning_rate": 0.5, "gradient": "exact"}.items():
         savemat(tmp_path / "other.mat", whole | {k: value})
-        status, last = verdict_of(record, tmp_path, "--checkpoint", tmp_path / "other.mat")
+        status, last = verdict_of(
+            record, tmp_path, "--checkpoint", tmp_path / "other.mat"
+        )
         assert status == 1 and last.startswith(f"different: {k} is") or k in last
 
 
@@ -417,7 +482,10 @@ def put(name, value):
 @pytest.mark.parametrize(
     "change, word",
     [
-        *((without(x), x) for x in ("script", "seed", "c_loss", "images_fake", "generator")),
+        *(
+            (without(x), x)
+            for x in ("script", "seed", "c_loss", "images_fake", "generator")
+        ),
         (put("script", "gan_sgd"), "gan_sgd"),
         (put("seed", -1.0), "seed"),
         (put("seed", 2.0**32), "seed"),
@@ -506,11 +574,17 @@ def test_pictures(tmp_path):
     Image.fromarray(wide).save(b / "epoch_1_t_10.png")
     status, out, _ = compare("--pictures", a, b)
     assert status == 0 and out.splitlines()[-1].startswith("equal: 1 pictures")
-    assert "epoch_1_t_10.png: largest difference 0 grey levels, 0 of 256 pixels differ" in out
+    assert (
+        "epoch_1_t_10.png: largest difference 0 grey levels, 0 of 256 pixels differ"
+        in out
+    )
     wide[3, 3] += 1  # rounds up
     Image.fromarray(wide).save(b / "epoch_1_t_10.png")
     status, out, _ = compare("--pictures", a, b)
-    assert status == 0 and "largest difference 1 grey levels, 1 of 256 pixels differ" in out
+    assert (
+        status == 0
+        and "largest difference 1 grey levels, 1 of 256 pixels differ" in out
+    )
     Image.fromarray(grey).save(a / "epoch_2_t_10.png")
     status, out, _ = compare("--pictures", a, b)
     assert status == 3 and f"missing in {b}: 1, epoch_2_t_10.png" in out
@@ -518,7 +592,10 @@ def test_pictures(tmp_path):
     grey[0, :2] += 5
     Image.fromarray(grey).save(b / "epoch_2_t_10.png")
     status, out, _ = compare("--pictures", a, b)
-    assert status == 1 and "largest difference 5 grey levels, 2 of 256 pixels differ" in out
+    assert (
+        status == 1
+        and "largest difference 5 grey levels, 2 of 256 pixels differ" in out
+    )
     Image.fromarray(grey[:8]).save(b / "epoch_2_t_10.png")
     status, out, _ = compare("--pictures", a, b)
     assert status == 1 and "sizes differ" in out
@@ -543,16 +620,22 @@ def test_logs(tmp_path):
         "\r\n".join(LINES).replace("0.327198", "0.327199").encode(),
         ">> gan_adam\n" + "\n".join(LINES),
         "\ufeff" + "\n".join(LINES),
-        *("\r\n".join(LINES).encode(x) for x in ("utf-16", "utf-16-le")),  # PowerShell's >
+        *(
+            "\r\n".join(LINES).encode(x) for x in ("utf-16", "utf-16-le")
+        ),  # PowerShell's >
     ):
         b.write_bytes(text if isinstance(text, bytes) else text.encode())
         status, out, _ = compare("--logs", a, b)
         assert status == 0 and out.splitlines()[-1].startswith("equal: 2 epochs")
-    assert "2 nan nan 0.358400 0.358400".split() in [x.split() for x in out.splitlines()]
+    assert "2 nan nan 0.358400 0.358400".split() in [
+        x.split() for x in out.splitlines()
+    ]
     for old, new in ("0.358400", "0.358403"), ("NaN", "4.5"), ("NaN", "Inf"):
         b.write_text("\n".join(LINES).replace(old, new))
         status, out, _ = compare("--logs", a, b)
-        assert status == 1 and out.splitlines()[-1].startswith("different: from epoch 2 on")
+        assert status == 1 and out.splitlines()[-1].startswith(
+            "different: from epoch 2 on"
+        )
 
 
 def test_logs_with_gaps(tmp_path):
@@ -561,7 +644,10 @@ def test_logs_with_gaps(tmp_path):
     a.write_text("\n".join(LINES))
     b.write_text("\n".join(LINES[:2]))
     status, out, _ = compare("--logs", a, b)
-    assert status == 3 and f"equal in the 1 epochs that are in both: {a} has 2, {b} has 1" in out
+    assert (
+        status == 3
+        and f"equal in the 1 epochs that are in both: {a} has 2, {b} has 1" in out
+    )
     b.write_text("\n".join(LINES[2:]))
     assert compare("--logs", a, b)[0] == 3
     third = [x.replace("epoch_2", "epoch_3") for x in LINES[2:]]

@@ -38,7 +38,9 @@ def test_golden_record(golden_run):
 def test_printed_lines(golden_run):
     """Standard output is the original's two lines an epoch, and nothing else."""
     golden = loadmat(
-        os.path.join(TESTS, "matlab", f"octave_{golden_run.gan.__name__}_seed0_6000x2.mat")
+        os.path.join(
+            TESTS, "matlab", f"octave_{golden_run.gan.__name__}_seed0_6000x2.mat"
+        )
     )
     expected = ""
     for e in 1, 2:
@@ -46,10 +48,15 @@ def test_printed_lines(golden_run):
         expected += 'c_loss:"%f",d_loss:"%f"\n' % losses  # noqa: UP031 the original's words
         expected += f"save_sample:{golden_run.pics}/epoch_{e}_t_100.png\n"
     assert golden_run.out == expected
-    assert sorted(os.listdir(golden_run.pics)) == ["epoch_1_t_100.png", "epoch_2_t_100.png"]
+    assert sorted(os.listdir(golden_run.pics)) == [
+        "epoch_1_t_100.png",
+        "epoch_2_t_100.png",
+    ]
 
 
-@pytest.mark.skipif(not os.environ.get("CI"), reason="a whole epoch is for CI: set CI=true")
+@pytest.mark.skipif(
+    not os.environ.get("CI"), reason="a whole epoch is for CI: set CI=true"
+)
 def test_full_epoch_of_mbgd(tmp_path):
     """All 60000 images, as a program, all flags but --epoch left alone, from another folder."""
     end = run_script("gan_mbgd", "--epoch", 1, cwd=tmp_path)
@@ -63,10 +70,21 @@ def test_full_epoch_of_mbgd(tmp_path):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_as_a_program(name, tmp_path):
     """Runs twice give the same, another seed does not; the flags carry through to the end."""
-    flags = ["--images-num", 320, "--batch-size", 32, "--epoch", 2, "--learning-rate", 0.002]
+    flags = [
+        "--images-num",
+        320,
+        "--batch-size",
+        32,
+        "--epoch",
+        2,
+        "--learning-rate",
+        0.002,
+    ]
     outs = []
     for seed, pics in (5, "a"), (5, "a"), (6, "b"):
-        end = run_script(name, *flags, "--seed", seed, "--pics", f"deep/{pics}", cwd=tmp_path)
+        end = run_script(
+            name, *flags, "--seed", seed, "--pics", f"deep/{pics}", cwd=tmp_path
+        )
         assert (end.returncode, end.stderr) == (0, "")
         outs.append(end.stdout)
     assert outs[0] == outs[1] and outs[0].splitlines()[0] != outs[2].splitlines()[0]
@@ -89,7 +107,16 @@ def test_matlabs_words_for_no_number(gan):
 def trained(gan, folder, *flags):
     """50 steps in this process with `flags`; the checkpoint, read."""
     file = str(folder / f"{len(os.listdir(folder))}.mat")
-    more = ["--images-num", "3000", "--epoch", "1", "--pics", str(folder), "--checkpoint", file]
+    more = [
+        "--images-num",
+        "3000",
+        "--epoch",
+        "1",
+        "--pics",
+        str(folder),
+        "--checkpoint",
+        file,
+    ]
     gan.main(gan.options([*more, *flags]))
     return loadmat(file)
 

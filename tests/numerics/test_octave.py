@@ -35,7 +35,9 @@ def folder(golden_run, tmp_path):
 def test_form_in_octave(golden_run, folder):
     """Our own m-functions find the form right, and the generator draws our pictures."""
     matlab = os.path.join(TESTS, "matlab")
-    octave(f"addpath('{matlab}'); check_checkpoint('{folder}/run.mat', 'out.mat')", folder)
+    octave(
+        f"addpath('{matlab}'); check_checkpoint('{folder}/run.mat', 'out.mat')", folder
+    )
     images_fake = loadmat(folder / "out.mat")["images_fake"]
     # rounding of sums of 512 products
     np.testing.assert_allclose(images_fake, golden_run.images_fake, rtol=0, atol=1e-12)
@@ -59,7 +61,9 @@ save('-v7', 'images.mat', 'images_fake');
 """
 
 
-def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(golden_run, folder):
+def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(
+    golden_run, folder
+):
     """nnff, nnbp_d, nnbp_g, nnapplygrade of the original on run.mat; then back again."""
     gan = golden_run.gan
     source = original()
@@ -92,11 +96,15 @@ def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(gold
         for layer, x in zip(mine["layers"][1:], octaves["layers"][1:], strict=True):
             for k in gan.LAYER_STATE:
                 # Adam divides by sqrt(w_v), which makes more of rounding in small derivatives
-                np.testing.assert_allclose(x[k], layer[k], rtol=1e-9, atol=1e-12, err_msg=k)
+                np.testing.assert_allclose(
+                    x[k], layer[k], rtol=1e-9, atol=1e-12, err_msg=k
+                )
 
     flags = ["--resume", "workspace.mat", "--epoch", 4, "--images-num", 600]
     end = run_script(gan.__name__, *flags, cwd=folder)
-    assert end.returncode == 0 and end.stdout.endswith("save_sample:./pics/epoch_4_t_10.png\n")
+    assert end.returncode == 0 and end.stdout.endswith(
+        "save_sample:./pics/epoch_4_t_10.png\n"
+    )
     assert end.stderr.count("\n") == 1 and "lacks some settings" in end.stderr
 
 
@@ -104,4 +112,6 @@ def test_octaves_own_format_is_refused(golden_run, folder):
     """Octave's save without -v7 writes text."""
     octave("e = 3; save('text.mat', 'e')", folder)
     end = run_script(golden_run.gan.__name__, "--resume", "text.mat", cwd=folder)
-    assert end.returncode == 2 and end.stderr.count("\n") == 1 and "text.mat" in end.stderr
+    assert (
+        end.returncode == 2 and end.stderr.count("\n") == 1 and "text.mat" in end.stderr
+    )

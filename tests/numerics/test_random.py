@@ -109,9 +109,13 @@ def test_one_stream_for_all(gan):
     names = []
     for name, shape, values in SAVED["one_stream_2808"]["values"]:
         if name == "normal_1":
-            gan.rand(1, 18)  # MATLAB: poissrnd of 5, 10 and 15, which takes as many pairs
+            gan.rand(
+                1, 18
+            )  # MATLAB: poissrnd of 5, 10 and 15, which takes as many pairs
         expected = np.reshape([float.fromhex(x) for x in values], shape, order="F")
-        np.testing.assert_array_equal(draw[name.split("_")[0]](*shape), expected, err_msg=name)
+        np.testing.assert_array_equal(
+            draw[name.split("_")[0]](*shape), expected, err_msg=name
+        )
         names.append(name)
     assert len(names) == 13
 
@@ -129,7 +133,9 @@ def test_saved_states(gan, saved):
 
 def test_randperm_of_13340():
     """How MATLAB split 13,340 news headlines, told by the categories that it counted."""
-    file = os.path.join(os.environ.get("GAN_EVIDENCE_DIR", "."), "uci_news_categories_13340.txt")
+    file = os.path.join(
+        os.environ.get("GAN_EVIDENCE_DIR", "."), "uci_news_categories_13340.txt"
+    )
     if not os.path.isfile(file):
         pytest.skip(f"set GAN_EVIDENCE_DIR: {SAVED['randperm_13340']['how']}")
     with open(file, encoding="ascii") as f:
@@ -154,7 +160,9 @@ def test_a_short_table(gan, edges, capsys):
         with pytest.raises(SystemExit) as end:
             gan.randn(1, 1)
         said = capsys.readouterr().err
-        assert end.value.code == 2 and said.count("\n") == 1 and "randn_edges.txt" in said
+        assert (
+            end.value.code == 2 and said.count("\n") == 1 and "randn_edges.txt" in said
+        )
 
 
 def test_importing_reads_no_table(gan, tmp_path):
@@ -199,7 +207,16 @@ def test_octave_draws_the_same(gan, tmp_path):
     """The 856,337 numbers of a start, an epoch's shuffle and noise, and what MATLAB saved."""
     theirs = octave_numbers(tmp_path)
     gan.rng(0)
-    sizes = (100, 512), (1, 512), (512, 784), (1, 784), (784, 512), (1, 512), (512, 1), (1, 1)
+    sizes = (
+        (100, 512),
+        (1, 512),
+        (512, 784),
+        (1, 784),
+        (784, 512),
+        (1, 512),
+        (512, 1),
+        (1, 1),
+    )
     start = np.concatenate([gan.randn(*size).ravel("F") for size in sizes])
     assert start.size == 856337
     np.testing.assert_array_equal(theirs["start"].ravel(), start)
@@ -223,7 +240,9 @@ def test_octave_goes_on_from_our_state(gan, tmp_path):
             "x = matlab_random('rand', 1, 700); save('-v7', 'x.mat', 'x')",
             tmp_path,
         )
-        np.testing.assert_array_equal(loadmat(tmp_path / "x.mat")["x"], gan.rand(1, 700))
+        np.testing.assert_array_equal(
+            loadmat(tmp_path / "x.mat")["x"], gan.rand(1, 700)
+        )
 
 
 # ------------------------------------------------------------------- numbers that MATLAB printed

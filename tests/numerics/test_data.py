@@ -31,12 +31,17 @@ def test_the_committed_file_is_mnist(tool):
     assert [k for k in mat if k[0] != "_"] == ["train_x", "train_y", "test_x", "test_y"]
     for name, (_, md5) in tool.FILES.items():
         x = mat[name]
-        assert x.dtype == np.uint8 and x.shape[0] == (60000 if "train" in name else 10000)
+        assert x.dtype == np.uint8 and x.shape[0] == (
+            60000 if "train" in name else 10000
+        )
         if name.endswith("_x"):
             header = np.array([2051, len(x), 28, 28], ">i4")
         else:
             assert x.shape[1] == 10 and (x.sum(axis=1) == 1).all()
-            header, x = np.array([2049, len(x)], ">i4"), x.argmax(axis=1).astype(np.uint8)
+            header, x = (
+                np.array([2049, len(x)], ">i4"),
+                x.argmax(axis=1).astype(np.uint8),
+            )
         assert hashlib.md5(header.tobytes() + x.tobytes()).hexdigest() == md5
 
 
@@ -46,7 +51,9 @@ def idx_files(folder, tool, monkeypatch, packed):
     files, arrays = {}, {}
     for k, (name, n) in enumerate(sizes.items()):
         if name.endswith("_x"):
-            arrays[name] = (np.arange(n * 784) * (k + 1) % 255).astype(np.uint8).reshape(n, 784)
+            arrays[name] = (
+                (np.arange(n * 784) * (k + 1) % 255).astype(np.uint8).reshape(n, 784)
+            )
             idx = np.array([2051, n, 28, 28], ">i4").tobytes() + arrays[name].tobytes()
         else:
             digits = (np.arange(n) * 3 % 10).astype(np.uint8)
