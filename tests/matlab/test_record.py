@@ -223,6 +223,308 @@ def test_arguments(plain, place):
     assert printed.replace("损失 ", "") == plain["gan_mbgd"]["printed"]
 
 
+# ---------------------------------------------------------------------- bytes beyond ASCII
+
+# Octave's functions that go by UTF-8, and write past the end of a text that stops within
+# what looks like a character; strtrim, strsplit and their kind call these
+BY_UTF8 = [
+    *("isalnum", "isalpha", "isascii", "iscntrl", "isdigit", "isgraph", "islower"),
+    *("isprint", "ispunct", "isspace", "isupper", "isxdigit", "tolower", "toupper"),
+    *("regexp", "regexpi", "regexprep"),
+]
+STRICT = """function varargout = NAME(varargin)
+for i = 1:numel(varargin)
+    texts = varargin{i};
+    if ~iscell(texts)
+        texts = {texts};
+    end
+    for k = 1:numel(texts)
+        if ischar(texts{k}) && any(double(texts{k}(:)) > 126)
+            error('strict:NAME', 'NAME has got a byte beyond ASCII');
+        end
+    end
+end
+[varargout{1:max(nargout, 1)}] = builtin('NAME', varargin{:});
+end
+"""
+
+
+@OCTAVE
+def test_bytes_beyond_ascii(place):
+    """They come to no function that goes by UTF-8; strings in GBK print as in UTF-8."""
+    (place / "strict").mkdir()
+    for name in BY_UTF8:
+        write(place / "strict" / f"{name}.m", STRICT.replace("NAME", name))
+    here = place / "数据"
+    here.mkdir()
+    shutil.copy(place / "mnist_uint8.mat", here)
+    text = small_text("gan_mbgd").replace("'c_loss:", "'损失 c_loss:")
+    text = text.replace("clc;", "rng(7, '中');")
+    write(here / "utf8.m", text)
+    write(here / "gbk.m", text.encode("gbk"))
+    seeded = text.replace("batch_num", "s = [rng, '中'];\nbatch_num", 1)
+    write(here / "seeded.m", seeded.encode("gbk"))
+    for script in ("utf8", "gbk"):  # with the sizes in a line that has such bytes too
+        sized = text.replace("[784, 512, 1]);", "[784, 512, '中']);")
+        write(here / f"sized_{script}.m", sized.encode(script))
+    code = f"""warning('off', 'Octave:shadowed-function'); addpath('{place}/strict');
+    try, strtrim(char(200)); catch x, disp(x.message); end
+    record_run('utf8.m', 'utf8', 5, 1, 60); record_run('gbk.m', 'gbk', 5, 1, 60);
+    for name = {{'seeded', 'sized_gbk', 'sized_utf8'}}
+        try, record_run(name{{1}}, 'out', 5, 1, 60); catch x, disp(x.message); end
+    end"""
+    lines = octave_output(code, here).splitlines()
+    assert lines[0] == "isspace has got a byte beyond ASCII"
+    utf8, gbk = (read_record(here / f"{x}.mat") for x in ("utf8", "gbk"))
+    assert lines[1] == "left out of the copy of the script: rng(7, '???')"
+    assert lines[5] == "left out of the copy of the script: rng(7, '??')"
+    assert lines[2] == lines[6] and lines[2].startswith('损失 c_loss:"')
+    assert gbk["printed"] == utf8["printed"] == "\n".join(lines[2:4])
+    assert lines[9].endswith("take this out: s = [rng, '??']")
+    assert len(lines) == 14 and all(
+        "whole numbers" in x for x in (lines[11], lines[13])
+    )
+
+
+# ------------------------------------------------------------------------------ layer sizes
+
+
+def set_sizes(monkeypatch, gan, generator, discriminator):
+    """Let the port build networks of these sizes, and draw noise for the generator."""
+    nnsetup, unifrnd, made = gan.nnsetup, gan.unifrnd, []
+
+    def setup(architecture, *more):
+        made.append(architecture)
+        return nnsetup(generator if len(made) % 2 else discriminator, *more)
+
+    def noise(a, b, m, n):
+        return unifrnd(a, b, m, generator[0])
+
+    monkeypatch.setattr(gan, "nnsetup", setup)
+    monkeypatch.setattr(gan, "unifrnd", noise)
+
+
+@OCTAVE
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_sizes(script, place, monkeypatch):
+    """Networks with other and more layers than the original's, and noise to fit."""
+    gan = importlib.import_module(script)
+    generator, discriminator = [30, 15, 20, 784], [784, 12, 1]
+    text = small_text(script).replace("[100, 512, 784]", str(generator))
+    text = text.replace("[784, 512, 1]", str(discriminator))
+    write(place / "sized.m", text.replace("batch_size, 100)", "batch_size, 30)"))
+    with monkeypatch.context() as m:
+        set_sizes(m, gan, generator, discriminator)
+        flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
+        port(script, place, *flags, "--checkpoint", place / "run.mat")
+    octave_output(
+        "record_run('sized.m', 'a', 3, 2, 120);"
+        "record_from('sized.m', 'b', 'run.mat', 120);",
+        place,
+    )
+    a, b, run = (read_record(place / f"{x}.mat") for x in ("a", "b", "run"))
+    for r in a, b:
+        assert r["generator"]["architecture"].tolist() == generator
+        assert r["discriminator"]["architecture"].tolist() == discriminator
+        assert [x["w"].shape for x in r["generator"]["layers"][1:]] == [
+            *((30, 15), (15, 20), (20, 784))
+        ]
+    assert (b["first"], b["c_loss"].size) == (2, 2)
+    for k in "c_loss", "d_loss":
+        np.testing.assert_allclose(a[k], run[k], rtol=1e-12, atol=0)
+    for x, y in zip(
+        a["generator"]["layers"][1:], run["generator"]["layers"][1:], strict=True
+    ):
+        np.testing.assert_allclose(x["w"], y["w"], rtol=0, atol=1e-12)
+
+
+@OCTAVE
+def test_other_images(tmp_path, images):
+    """Images of 5 numbers, where the script does not make them 28 x 28; 2 layers."""
+    narrow = images[:, 300:305].copy()
+    savemat(tmp_path / "mnist_uint8.mat", {"train_x": narrow})
+    text = re.sub(r"train_x = (permute|reshape).*", "", small_text("gan_mbgd"))
+    text = re.sub(r"double\(reshape\(.*\)\)/255", "double(train_x)/255", text)
+    text = text.replace("save_images(images_fake, [4, 4], path);", "")
+    text = text.replace("[100, 512, 784]", "[3, 5]").replace("784, 512", "5, 4, 6")
+    write(tmp_path / "own.m", text.replace("batch_size, 100)", "batch_size, 3)"))
+    octave_output("record_run('own.m', 'out', 0, 1, 120)", tmp_path)
+    r = read_record(tmp_path / "out.mat")
+    assert r["images_fake"].shape == (60, 5) and r["complete"] == 1
+    assert r["generator"]["architecture"].tolist() == [3, 5]
+    assert r["discriminator"]["architecture"].tolist() == [5, 4, 6, 1]
+    x = narrow[:120].astype(np.int64)
+    check = [(x.sum(0) * np.arange(1, 6)).sum(), (x.sum(1) * np.arange(1, 121)).sum()]
+    assert r["images_check"].tolist() == check
+
+
+# -------------------------------------------------------------------------- random functions
+
+
+def as_matlab(x, *size):
+    """The numbers in MATLAB's order: column by column."""
+    return x.reshape(size, order="F")
+
+
+@OCTAVE
+def test_forms_of_random_functions(place):
+    """MATLAB's call forms, in a script that record_run runs, draw what the port draws."""
+    gan = importlib.import_module("gan_mbgd")
+
+    def rand(*size):
+        return as_matlab(gan.rand(1, int(np.prod(size))), *size)
+
+    def randn(*size):
+        return as_matlab(gan.randn(1, int(np.prod(size))), *size)
+
+    nan = float("nan")
+    forms = {
+        "unifrnd(0, 1:5)": lambda: rand(1, 5) * [[1, 2, 3, 4, 5]],
+        "unifrnd(0, 1, [2 3])": lambda: rand(2, 3),
+        "unifrnd(0:5, 1:6, 1, 6)": lambda: rand(1, 6) + [[0, 1, 2, 3, 4, 5]],
+        "unifrnd(-1, 1, 2)": lambda: 2 * rand(2, 2) - 1,
+        "unifrnd(-1, 1)": lambda: 2 * rand(1, 1) - 1,
+        "unifrnd(2, 1)": lambda: rand(1, 1) * nan,
+        "unifrnd([0 2 0], [1 1 0], [1 3])": lambda: rand(1, 3) * [[1, nan, 0]],
+        "unifrnd(0, 1, 3, -2)": lambda: rand(3, 0),
+        "rand": lambda: rand(1, 1),
+        "rand()": lambda: rand(1, 1),
+        "rand(3)": lambda: rand(3, 3),
+        "rand(2, 3)": lambda: rand(2, 3),
+        "rand([2 3])": lambda: rand(2, 3),
+        "rand(size(ones(3, 2)))": lambda: rand(3, 2),
+        "rand(2, 3, 2)": lambda: rand(2, 3, 2),
+        "rand(1, 2, 'double')": lambda: rand(1, 2),
+        "rand(-1, 3)": lambda: rand(0, 3),
+        "rand(-2)": lambda: rand(0, 0),
+        "rand([])": lambda: rand(0, 0),
+        "rand(uint8(2), single(3))": lambda: rand(2, 3),
+        "randn": lambda: randn(1, 1),
+        "randn(2)": lambda: randn(2, 2),
+        "randn([1 500])": lambda: randn(1, 500),
+        "randi(10)": lambda: np.floor(rand(1, 1) * 10) + 1,
+        "randi(10, 2)": lambda: np.floor(rand(2, 2) * 10) + 1,
+        "randi([-5 5], 10, 1)": lambda: np.floor(rand(10, 1) * 11) - 5,
+        "randi([0 1], [2 3], 'double')": lambda: np.floor(rand(2, 3) * 2),
+        "randperm(7)": lambda: np.argsort(rand(1, 7)) + 1,
+        "randperm(0)": lambda: rand(1, 0),
+        "normrnd(3, 10)": lambda: randn(1, 1) * 10 + 3,
+        "normrnd(3, 10, 2)": lambda: randn(2, 2) * 10 + 3,
+        "normrnd(3, 10, [1 5])": lambda: randn(1, 5) * 10 + 3,
+        "normrnd([0 1; 2 3], 1)": lambda: randn(2, 2) + [[0, 1], [2, 3]],
+        "normrnd(1, [1 -1 0])": lambda: randn(1, 3) * [[1, nan, 0]] + 1,
+        "normrnd(0, -1, 1, 2)": lambda: randn(1, 2) * nan,
+        "normrnd(0, 1, 0)": lambda: rand(0, 0),
+        "rand(1, 2)": lambda: rand(1, 2),  # so many numbers were drawn
+    }
+    print_all = "".join(
+        f"x = {k}; fprintf('%s|', mat2str(size(x))); fprintf('%.17g ', x);"
+        " fprintf('\\n');\n"
+        for k in forms
+    )
+    write(place / "forms.m", small_text("gan_mbgd").replace("clc;", print_all))
+    octave_output("record_run('forms.m', 'out', 0, 1, 60)", place)
+    lines = read_record(place / "out.mat")["printed"].splitlines()
+    gan.rng(0)
+    for form, line in zip(forms, lines, strict=False):
+        size, numbers = line.split("|")
+        expected = forms[form]()
+        assert size == "[" + " ".join(map(str, expected.shape)) + "]", form
+        # the same numbers, and as many of them; sums such as 3 + 10 * x may differ in
+        # the last bit where a processor rounds once for both
+        found = np.array(numbers.split(), np.float64)
+        np.testing.assert_allclose(found, expected.ravel("F"), rtol=1e-15, err_msg=form)
+    # what MATLAB's documentation shows for the first three, one after the other:
+    # mathworks.com/help/stats/unifrnd.html
+    shown = """0.8147 1.8116 0.3810 3.6535 3.1618 0.0975 0.2785 0.5469 0.9575 0.9649 0.1576
+    0.9706 1.9572 2.4854 3.8003 4.1419 5.4218"""
+    found = " ".join(x.split("|")[1] for x in lines[:3]).split()
+    assert [f"{float(x):.4f}" for x in found] == shown.split()
+    # so does the script's own work go on
+    assert "c_loss" in lines[len(forms)]
+
+
+@OCTAVE
+def test_documented_random_numbers(tmp_path):
+    """What MATLAB's documentation shows after rng('default'), of randi and normrnd.
+
+    mathworks.com/help/matlab/ref/randi.html and help/stats/normrnd.html; the two
+    functions in the folder in_run stand for those that record_run writes.
+    """
+    (tmp_path / "in_run").mkdir()
+    for name in "rand", "randn":
+        text = f"function x = {name}(varargin)\nx = matlab_random('{name}', varargin{{:}});"
+        write(tmp_path / "in_run" / f"{name}.m", f"{text}\nend\n")
+    code = """warning('off', 'Octave:shadowed-function'); addpath in_run;
+    restart = @() matlab_random('seed', 0);
+    restart(); printf('%d ', matlab_random('randi', 10, 5)); disp('');
+    restart(); printf('%d ', matlab_random('randi', [-5, 5], 10, 1)); disp('');
+    restart(); printf('%.4f ', toolbox_random('normrnd', 3, 10, [1, 5])); disp('');
+    restart(); printf('%.4f ', toolbox_random('normrnd', 0, 1, [2, 2])); disp('');"""
+    lines = [x.split() for x in octave_output(code, tmp_path).splitlines()]
+    randi = """9 10 2 10 7   1 3 6 10 10   2 10 10 5 9   2 5 10 8 10   7 1 9 10 7"""
+    assert lines[0] == randi.split()
+    assert lines[1] == "3 4 -4 5 1 -4 -2 1 5 5".split()
+    assert lines[2] == "8.3767 21.3389 -19.5885 11.6217 6.1877".split()
+    assert lines[3] == "0.5377 1.8339 -2.2588 0.8622".split()
+
+
+@OCTAVE
+def test_unknown_forms_of_random_functions(tmp_path):
+    """A form that MATLAB lacks, or that draws in another way, ends in a clear error."""
+    size = "a size must be whole numbers"
+    cases = {
+        "matlab_random('rand', 2.5)": size,
+        "matlab_random('rand', NaN)": size,
+        "matlab_random('rand', Inf)": size,
+        "matlab_random('rand', [2; 3])": size,
+        "matlab_random('rand', [2 3], 4)": size,
+        "matlab_random('rand', {2})": size,
+        "matlab_random('rand', 2, 'single')": size,
+        "matlab_random('rand', 'like', 1)": size,
+        "matlab_random('randn', 'seed', 3)": size,
+        "matlab_random('randi', 5, 'int8')": size,
+        "matlab_random('randi')": "imax or [imin, imax]",
+        "matlab_random('randi', [1 2 3])": "imax or [imin, imax]",
+        "matlab_random('randi', 1.5)": "imax or [imin, imax]",
+        "matlab_random('randi', 0)": "nothing is in the range 1 to 0",
+        "matlab_random('randperm', 5, 2)": "only randperm(n) is known here",
+        "matlab_random('randperm', -1)": "only randperm(n) is known here",
+        "matlab_random('poissrnd', 1)": "not known: poissrnd",
+        "toolbox_random('normrnd', 0)": "normrnd needs two parameters",
+        "toolbox_random('normrnd', 0, 1, 2.5)": size,
+        "toolbox_random('normrnd', 0, 1, 2, 'double')": size,
+        "toolbox_random('normrnd', single(0), 1)": "both parameters must be double",
+        "toolbox_random('unifrnd', 1:3, 1:2)": "the sizes of the parameters do not fit",
+        "toolbox_random('unifrnd', 1:3, (1:3)')": "the sizes of the parameters do not fit",
+        "toolbox_random('unifrnd', 1:3, 4, 2, 2)": "the sizes of the parameters do not fit",
+    }
+    code = "matlab_random('seed', 0);" + "".join(
+        f"try, {k}; disp('nothing'); catch x, disp(x.identifier); disp(x.message); end; "
+        for k in cases
+    )
+    lines = octave_output(code, tmp_path).splitlines()
+    assert len(lines) == 2 * len(cases), lines
+    for case, name, message in zip(cases, lines[::2], lines[1::2], strict=True):
+        assert name.startswith("matlab_random:") and cases[case] in message, case
+
+
+@OCTAVE
+def test_stream_from_an_odd_place(tmp_path):
+    """A state after an odd number of words: the next pair may lie on both sides of 624."""
+    for position in 1, 623:
+        words = np.random.RandomState(5).randint(0, 2**32, 624, np.uint32)
+        octave_output(
+            f"matlab_random('state', uint32([{' '.join(map(str, words))} {position}]));"
+            "x = matlab_random('rand', 1, 700); save('-v7', 'x.mat', 'x')",
+            tmp_path,
+        )
+        stream = np.random.RandomState(0)
+        stream.set_state(("MT19937", words, position))
+        x = loadmat(tmp_path / "x.mat")["x"]
+        np.testing.assert_array_equal(x[0], stream.random_sample(700))
+
+
 # ------------------------------------------------------------------------- what is refused
 
 
@@ -355,10 +657,15 @@ def test_refused(place):
     write(place / "other.m", "function y = f(x)\ny = x;\nend\n")
     (place / "folder").mkdir()
     (place / "folder.mat").mkdir()
-    cases = [(f"'bad_{k}.m', 'out', 0, 1, 60", change[3]) for k, change in changes.items()]
+    cases = [
+        (f"'bad_{k}.m', 'out', 0, 1, 60", change[3]) for k, change in changes.items()
+    ]
     cases += [
         ("'square.m', 'out', 0, 1, 60", "must be 784, as the script makes images of"),
-        ("'bad_columns.m', 'out', 0, 1, 60", "train_x must have 500 columns and 60 rows"),
+        (
+            "'bad_columns.m', 'out', 0, 1, 60",
+            "train_x must have 500 columns and 60 rows",
+        ),
         ("'none.m', 'out', 0, 1, 60", "has no functions"),
         ("'empty.m', 'out', 0, 1, 60", "has no functions"),
         ("'other.m', 'out', 0, 1, 60", "neither gan_adam.m nor gan_mbgd.m"),
@@ -537,6 +844,32 @@ def test_record_from(script, place, monkeypatch):
         read_record(place / "a.mat")["printed"].splitlines()[0] == lines.splitlines()[0]
     )
     assert "epoch_3_t_10" in read_record(place / "a.mat")["printed"]
+
+
+@OCTAVE
+def test_forms_of_the_state(place):
+    """rng_state as s and as s.State of MATLAB's s = rng, the latter of doubles too."""
+    flags = ["--seed", 3, "--images-num", 60, "--epoch", 1]
+    port("gan_mbgd", place, *flags, "--checkpoint", place / "plain.mat")
+    saved = {k: v for k, v in loadmat(place / "plain.mat").items() if k[0] != "_"}
+    words = saved["rng_state"]
+    forms = {
+        "struct": {"Type": "twister", "Seed": np.uint32(3), "State": words},
+        "doubles": {"Type": "twister", "Seed": 3.0, "State": words.astype(np.float64)},
+        "row": words.astype(np.float64).reshape(1, 625),
+    }
+    for name, state in forms.items():
+        savemat(place / f"{name}.mat", {**saved, "rng_state": state})
+    names = ["plain", *forms]
+    octave_output(
+        "".join(f"record_from('gan_mbgd.m', 'r_{x}', '{x}.mat', 60);" for x in names),
+        place,
+    )
+    plain = read_record(place / "r_plain.mat")
+    for name in forms:
+        r = read_record(place / f"r_{name}.mat")
+        for k in "c_loss", "images_fake":
+            np.testing.assert_array_equal(r[k], plain[k], err_msg=name)
 
 
 @OCTAVE
