@@ -2,15 +2,17 @@
 
     python data/make_mnist_mat.py FOLDER [OUT.mat]
 
-FOLDER holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-t10k-labels-idx1-ubyte, each with or without .gz; OUT is mnist_uint8.mat beside this script.
-The files' MD5 sums must be those of MNIST. OUT holds, all uint8 and in MNIST's own order,
+FOLDER holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte
+and t10k-labels-idx1-ubyte, each with or without .gz; names with a dot, as in
+train-images.idx3-ubyte, are found too. OUT is mnist_uint8.mat beside this script.
+The files' MD5 sums must be those of MNIST. OUT holds, all uint8,
 
     train_x 60000x784   test_x 10000x784   a row an image, pixels row by row, 0 black
     train_y 60000x10    test_y 10000x10    one-hot, column k+1 the digit k
 
-as the file of that name that DeepLearnToolbox shipped. Ends with status 2 and one line on
-standard error when a file is missing or not MNIST's.
+with the images in the order of the file of that name that the original's users have,
+the one of DeepLearnToolbox: see matlab_order(). Ends with status 2 and one line on
+standard error, and writes nothing, when a file is missing or another.
 """
 
 import gzip
@@ -18,6 +20,7 @@ import hashlib
 import io
 import os
 import sys
+import zlib
 
 import numpy as np
 from scipy.io import savemat
@@ -28,70 +31,128 @@ FILES = {  # variable: file, its MD5 sum when unpacked
     "test_x": ("t10k-images-idx3-ubyte", "2646ac647ad5339dbf082846283269ea"),
     "test_y": ("t10k-labels-idx1-ubyte", "27ae3e4e09519cfbb04c329615203637"),
 }
+SHA256 = {  # variable: the sum of its rows in the order of DeepLearnToolbox's file
+    "train_x": "8e0259aaab97fb5a5acb26f4ad08bca21027e2593f06a18df3cdde6dd951c6f2",
+    "train_y": "da4c103be54196ec52ef7d317ea38cef60edf0f074fe44344b4ba84a310ff1e2",
+    "test_x": "9d77a6689fd2b1ebcebcd86cc1f632979d12b9895d96d80406b32abcb5d105ae",
+    "test_y": "1d771e3e25f912a4ee6c9637f1658f932bd675dc75779ea473b950362ca337f2",
+}
+PAIRS_DRAWN_BEFORE = 213_377_645  # of 32-bit words; a rand, or a plain randn, takes one
 HEADER = b"MATLAB 5.0 MAT-file, MNIST, made by data/make_mnist_mat.py"
 
 
-def read_idx(folder, name, md5):
-    """The bytes of the IDX file `name` or `name`.gz in `folder`, checked against `md5`."""
-    path = os.path.join(folder, name)
+def main(argv):
+    """Build the file that the command line `argv` asks for; returns the exit status."""
+    if not 1 <= len(argv) <= 2 or argv[0].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    here = os.path.dirname(os.path.abspath(__file__))
+    out = argv[1] if len(argv) == 2 else os.path.join(here, "mnist_uint8.mat")
+    idx = {name: read_idx(argv[0], *FILES[name]) for name in FILES}
+    train_order, test_order = matlab_order(
+        labels(idx["train_y"]), labels(idx["test_y"])
+    )
+    variables = {
+        "train_x": images(idx["train_x"])[train_order],
+        "train_y": one_hot(labels(idx["train_y"]))[train_order],
+        "test_x": images(idx["test_x"])[test_order],
+        "test_y": one_hot(labels(idx["test_y"]))[test_order],
+    }
+    for name, rows in variables.items():
+        if hashlib.sha256(rows.tobytes()).hexdigest() != SHA256[name]:
+            fail(
+                f"{name}: came out in another order, its SHA-256 sum is not {SHA256[name]}"
+            )
     try:
-        if os.path.exists(path):
-            with open(path, "rb") as f:
-                idx = f.read()
-        else:
-            with gzip.open(path + ".gz", "rb") as f:
-                idx = f.read()
-    except (OSError, EOFError) as error:
-        raise SystemExit(fail(f"{path}[.gz]: cannot be read ({error})")) from None
+        with open(out, "wb") as f:
+            f.write(mat_file(variables))
+    except OSError as error:
+        fail(f"{out}: cannot be written ({error.strerror})")
+    sizes = [
+        f"{name} {rows.shape[0]}x{rows.shape[1]}" for name, rows in variables.items()
+    ]
+    print(f"{out}: " + ", ".join(sizes))
+    return 0
+
+
+def matlab_order(train_labels, test_labels):
+    """Which of MNIST's images are the rows of DeepLearnToolbox's file, in its order.
+
+    Takes the labels in MNIST's own order, (60000,) and (10000,); returns two index arrays.
+
+    Whoever made that file sorted the images by digit, 0 first, each digit's images staying
+    in MNIST's order. Then MATLAB shuffled them: randperm(60000) for the training images,
+    and the randperm(10000) that followed for the test images. MATLAB's randperm(n) sorts n
+    uniform numbers of its Mersenne Twister. The stream was that of a fresh MATLAB, as after
+    rng(0), from which 213,377,645 pairs of 32-bit words had been drawn before.
+
+    That place was found by search. What it rests on: two files that MATLAB wrote in 2013
+    and 2020 from that file hold 100 and 250 of its images, and all 350 stand where this
+    order has them (tests/matlab/mnist_order.json has the numbers and the sources).
+    """
+    stream = np.random.RandomState(
+        5489
+    )  # NumPy's MT19937 with the seed of a fresh MATLAB
+    left = 8 * PAIRS_DRAWN_BEFORE  # bytes
+    while left:
+        piece = min(left, 2**24)  # a little at a time: together they are 1.7 GB
+        stream.bytes(piece)
+        left -= piece
+    orders = []
+    for digits in train_labels, test_labels:
+        by_digit = np.argsort(digits, kind="stable")
+        randperm = np.argsort(stream.random_sample(len(digits)), kind="stable")
+        orders.append(by_digit[randperm])
+    return orders
+
+
+def read_idx(folder, name, md5):
+    """The bytes of the IDX file `name` in `folder`, unpacked, checked against `md5`."""
+    with_dot = name.replace("-idx", ".idx")
+    candidates = [name, with_dot, name + ".gz", with_dot + ".gz"]
+    paths = [os.path.join(folder, x) for x in candidates]
+    found = [path for path in paths if os.path.isfile(path)]
+    if not found:
+        fail(f"{folder}: has no {name}, with or without .gz")
+    path = found[0]
+    try:
+        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as f:
+            idx = f.read()
+    except (OSError, EOFError, zlib.error) as error:
+        fail(f"{path}: cannot be read ({error})")
     if hashlib.md5(idx).hexdigest() != md5:
-        raise SystemExit(fail(f"{path}: not MNIST's file, its MD5 sum is not {md5}"))
+        fail(f"{path}: is not MNIST's {name}, its MD5 sum is not {md5}")
     return idx
 
 
 def fail(message):
-    """Print `message` on standard error; returns the exit status."""
-    print(f"make_mnist_mat.py: error: {message}", file=sys.stderr)
-    return 2
+    """End the program: one line on standard error, status 2."""
+    print(f"make_mnist_mat.py: {message}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 def images(idx):
-    """An IDX file of images as (count, 784) uint8: behind 16 bytes of header, row by row."""
+    """The images of an IDX file, after its header of 16 bytes: (count, 784) uint8."""
     return np.frombuffer(idx, np.uint8, offset=16).reshape(-1, 784)
 
 
-def one_hot(idx):
-    """An IDX file of labels as (count, 10) uint8: behind 8 bytes of header, a byte each."""
-    return (np.frombuffer(idx, np.uint8, offset=8)[:, None] == np.arange(10)).astype(
-        np.uint8
-    )
+def labels(idx):
+    """The labels of an IDX file, after its header of 8 bytes: (count,) uint8."""
+    return np.frombuffer(idx, np.uint8, offset=8)
 
 
-def main(argv):
-    if not 1 <= len(argv) <= 2 or argv[0].startswith("-"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    out = (
-        argv[1]
-        if len(argv) == 2
-        else os.path.join(os.path.dirname(__file__), "mnist_uint8.mat")
-    )
-    variables = {}
-    for name, (file, md5) in FILES.items():
-        idx = read_idx(argv[0], file, md5)
-        variables[name] = images(idx) if name.endswith("_x") else one_hot(idx)
+def one_hot(digits):
+    """Labels 0..9, (count,), as (count, 10) uint8: 1 in the digit's column."""
+    return (digits[:, None] == np.arange(10)).astype(np.uint8)
+
+
+def mat_file(variables):
+    """The bytes of a .mat file, the same in every run: its header has no date."""
     mat = io.BytesIO()
     savemat(mat, variables, do_compression=True)
     mat.seek(0)
-    mat.write(
-        HEADER.ljust(116)
-    )  # in place of the date, so that every run gives the same file
-    with open(out, "wb") as f:
-        f.write(mat.getvalue())
-    print(
-        f"{out}: "
-        + ", ".join(f"{k} {v.shape[0]}x{v.shape[1]}" for k, v in variables.items())
-    )
-    return 0
+    mat.write(HEADER.ljust(116))
+    return mat.getvalue()
 
 
 if __name__ == "__main__":

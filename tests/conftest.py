@@ -1,7 +1,7 @@
 """What the tests share: both scripts as modules and as programs, made-up data, one run of each."""
 
 import contextlib
-import importlib
+import importlib.util
 import io
 import os
 import shutil
@@ -19,6 +19,7 @@ from scipy.io import savemat
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
+DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
 SCRIPTS = ["gan_adam", "gan_mbgd"]
 ONE = [
     "gan_mbgd"
@@ -28,6 +29,15 @@ OCTAVE = pytest.mark.skipif(not OCTAVE_PROGRAM, reason="GNU Octave is not instal
 POSIX = pytest.mark.skipif(
     os.name != "posix", reason="signals and limits of POSIX systems"
 )
+
+
+def load_tool(path):
+    """The program at `path` in this repository as a module, anew."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(name, os.path.join(ROOT, path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(params=SCRIPTS)

@@ -395,7 +395,7 @@ def printed_apart(record):
     gan, lines, each = importlib.import_module(record["script"]), [], batches(record)
     for e in range(record["first"] + 1, record["epoch"] + 1):
         step = (e - record["first"]) * each - 1
-        c_loss, d_loss = (gan.float_f(x[step]) for x in record["losses"].values())
+        c_loss, d_loss = (gan.format_f(x[step]) for x in record["losses"].values())
         lines += [f'c_loss:"{c_loss}",d_loss:"{d_loss}"']
         lines += [f"save_sample:./pics/epoch_{e}_t_{each}.png"]
     printed = record["printed"].splitlines()

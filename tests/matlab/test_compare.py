@@ -61,7 +61,7 @@ def record_of(script, checkpoint=None, **more):
     printed = []
     for k in range(each - 1, len(run["losses"]["c_loss"]), each):
         c_loss, d_loss = (
-            gan.float_f(run["losses"][x][k]) for x in ("c_loss", "d_loss")
+            gan.format_f(run["losses"][x][k]) for x in ("c_loss", "d_loss")
         )
         e = record["first"] + k // each + 1
         printed += [

@@ -2,78 +2,77 @@
 
 import gzip
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import DATA, ROOT, load_tool
 from scipy.io import loadmat
 
-DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
 TOOL = os.path.join(ROOT, "data", "make_mnist_mat.py")
 
 
-@pytest.fixture(scope="module")
-def tool():
-    """make_mnist_mat.py as a module."""
-    spec = importlib.util.spec_from_file_location("make_mnist_mat", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def tool(monkeypatch):
+    """make_mnist_mat.py as a module, with a shuffle that begins early in the stream."""
+    tool = load_tool("data/make_mnist_mat.py")
+    monkeypatch.setattr(tool, "PAIRS_DRAWN_BEFORE", 7)
+    return tool
 
 
-def test_the_committed_file_is_mnist(tool):
-    """From its arrays the four IDX files come back with MNIST's own MD5 sums."""
-    mat = loadmat(DATA)
-    assert [k for k in mat if k[0] != "_"] == ["train_x", "train_y", "test_x", "test_y"]
-    for name, (_, md5) in tool.FILES.items():
-        x = mat[name]
-        assert x.dtype == np.uint8 and x.shape[0] == (
-            60000 if "train" in name else 10000
-        )
-        if name.endswith("_x"):
-            header = np.array([2051, len(x), 28, 28], ">i4")
-        else:
-            assert x.shape[1] == 10 and (x.sum(axis=1) == 1).all()
-            header, x = (
-                np.array([2049, len(x)], ">i4"),
-                x.argmax(axis=1).astype(np.uint8),
-            )
-        assert hashlib.md5(header.tobytes() + x.tobytes()).hexdigest() == md5
+def name_of(tool, name, form):
+    """The IDX file of a variable, named as some sources do."""
+    file = tool.FILES[name][0]
+    return file.replace("-idx", ".idx") if "dot" in form else file
 
 
-def idx_files(folder, tool, monkeypatch, packed):
-    """Four small IDX files in `folder`, with their MD5 sums put into the tool."""
-    sizes = {"train_x": 5, "train_y": 5, "test_x": 3, "test_y": 3}
-    files, arrays = {}, {}
-    for k, (name, n) in enumerate(sizes.items()):
-        if name.endswith("_x"):
-            arrays[name] = (
-                (np.arange(n * 784) * (k + 1) % 255).astype(np.uint8).reshape(n, 784)
-            )
-            idx = np.array([2051, n, 28, 28], ">i4").tobytes() + arrays[name].tobytes()
-        else:
-            digits = (np.arange(n) * 3 % 10).astype(np.uint8)
-            arrays[name] = np.eye(10, dtype=np.uint8)[digits]
-            idx = np.array([2049, n], ">i4").tobytes() + digits.tobytes()
-        file = tool.FILES[name][0]
-        files[name] = (file, hashlib.md5(idx).hexdigest())
-        path = folder / (file + ".gz" if packed else file)
-        path.write_bytes(gzip.compress(idx) if packed else idx)
-    monkeypatch.setattr(tool, "FILES", files)
-    return arrays
+def idx_files(folder, tool, monkeypatch, form=""):
+    """Four small IDX files in `folder`; their sums become the tool's.
+
+    form: "gz" for packed files, "dot" for names with a dot. Returns what the .mat file
+    must hold: the rows sorted by digit and shuffled as MATLAB would, variable by variable.
+    """
+    digits = {
+        "train": np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8], np.uint8),
+        "test": np.array([2, 7, 1, 8, 2, 8, 1], np.uint8),
+    }
+    expected, files, sums = {}, {}, {}
+    stream = np.random.RandomState(5489)
+    stream.random_sample(7)  # the pairs that were drawn before
+    for part in "train", "test":
+        labels = digits[part]
+        by_digit = sorted(range(len(labels)), key=lambda i: (labels[i], i))
+        chance = stream.random_sample(len(labels))
+        order = [by_digit[i] for i in np.argsort(chance)]
+        images = np.arange(len(labels) * 784, dtype=np.uint32).reshape(-1, 784) * 7
+        images = (images % 253).astype(np.uint8)
+        one_hot = np.eye(10, dtype=np.uint8)[labels]
+        head = np.array([2051, len(labels), 28, 28], ">i4").tobytes()
+        files[f"{part}_x"] = head + images.tobytes()
+        head = np.array([2049, len(labels)], ">i4").tobytes()
+        files[f"{part}_y"] = head + labels.tobytes()
+        expected[f"{part}_x"] = images[order]
+        expected[f"{part}_y"] = one_hot[order]
+    known = {}
+    for name, idx in files.items():
+        known[name] = (tool.FILES[name][0], hashlib.md5(idx).hexdigest())
+        sums[name] = hashlib.sha256(expected[name].tobytes()).hexdigest()
+        path = folder / (name_of(tool, name, form) + (".gz" if "gz" in form else ""))
+        path.write_bytes(gzip.compress(idx) if "gz" in form else idx)
+    monkeypatch.setattr(tool, "FILES", known)
+    monkeypatch.setattr(tool, "SHA256", sums)
+    return expected
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_tool_builds_the_file(tool, tmp_path, monkeypatch, capsys, packed):
-    arrays = idx_files(tmp_path, tool, monkeypatch, packed)
+@pytest.mark.parametrize("form", ["", "gz", "dot", "dot gz"])
+def test_tool_builds_the_file(tool, tmp_path, monkeypatch, capsys, form):
+    expected = idx_files(tmp_path, tool, monkeypatch, form)
     assert tool.main([str(tmp_path), str(tmp_path / "out.mat")]) == 0
-    assert "train_x 5x784" in capsys.readouterr().out
+    assert "train_x 12x784" in capsys.readouterr().out
     mat = loadmat(tmp_path / "out.mat")
-    for name, x in arrays.items():
+    for name, x in expected.items():
         assert mat[name].dtype == np.uint8
         np.testing.assert_array_equal(mat[name], x)
     first = (tmp_path / "out.mat").read_bytes()
@@ -81,19 +80,42 @@ def test_tool_builds_the_file(tool, tmp_path, monkeypatch, capsys, packed):
     assert (tmp_path / "out.mat").read_bytes() == first  # no date in it
 
 
-def test_tool_refuses_other_files(tmp_path):
-    for content in None, b"not MNIST":
-        if content:
-            (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
-        command = [sys.executable, TOOL, str(tmp_path), str(tmp_path / "out.mat")]
-        end = subprocess.run(command, capture_output=True, text=True)
-        assert end.returncode == 2 and end.stdout == ""
-        assert end.stderr.count("\n") == 1 and "train-images-idx3-ubyte" in end.stderr
-    assert not (tmp_path / "out.mat").exists()
+def refused(tool, folder, capsys):
+    """The one line with which the tool ends; it must have written nothing."""
+    with pytest.raises(SystemExit) as end:
+        tool.main([str(folder), str(folder / "out.mat")])
+    said = capsys.readouterr()
+    assert end.value.code == 2 and said.out == "" and said.err.count("\n") == 1
+    assert not (folder / "out.mat").exists()
+    return said.err
+
+
+def test_tool_refuses_other_files(tool, tmp_path, monkeypatch, capsys):
+    """Missing, swapped, cut short, other bytes; or an order that comes out wrong."""
+    idx_files(tmp_path, tool, monkeypatch, "gz")
+    labels = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    content = labels.read_bytes()
+    labels.unlink()
+    assert "t10k-labels-idx1-ubyte" in refused(tool, tmp_path, capsys)
+    swapped = (tmp_path / "train-labels-idx1-ubyte.gz").read_bytes()
+    for other in swapped, content[:-6], b"no gzip", b"", gzip.compress(b"not MNIST"):
+        labels.write_bytes(other)
+        assert "t10k-labels-idx1-ubyte" in refused(tool, tmp_path, capsys)
+    labels.write_bytes(content)
+    monkeypatch.setattr(tool, "PAIRS_DRAWN_BEFORE", 8)
+    assert "another order" in refused(tool, tmp_path, capsys)
+
+
+def test_tool_as_a_program(tmp_path):
+    command = [sys.executable, TOOL, str(tmp_path), str(tmp_path / "out.mat")]
+    end = subprocess.run(command, capture_output=True, text=True)
+    assert end.returncode == 2 and end.stdout == ""
+    assert end.stderr.count("\n") == 1 and "train-images-idx3-ubyte" in end.stderr
+    assert os.listdir(tmp_path) == []
 
 
 def test_columns_are_in_matlabs_pixel_order(gan):
-    """train_x(k, c*28 + r) is the pixel in row r and column c of image k, as in the original."""
+    """train_x(k, c*28 + r) is the pixel in row r and column c of image k, as the original's."""
     rows = loadmat(DATA)["train_x"]
     train_x = gan.load_train_x(DATA, 300)
     assert train_x.shape == (300, 784) and train_x.dtype == np.uint8

@@ -1,0 +1,122 @@
+"""The order of the images in data/mnist_uint8.mat: that of the file the article links to.
+
+tests/matlab/mnist_order.json says what it rests on; data/make_mnist_mat.py builds it.
+"""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import DATA, TESTS, load_tool
+from scipy.io import loadmat
+
+with open(os.path.join(TESTS, "matlab", "mnist_order.json"), encoding="utf-8") as f:
+    ORDER = json.load(f)
+NAMES = ("train_x", "train_y", "test_x", "test_y")
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """The variables of the committed file, and the digits of its rows."""
+    mat = loadmat(DATA, variable_names=NAMES)
+    mat["train_digits"] = mat["train_y"].argmax(axis=1)  # (60000,)
+    mat["test_digits"] = mat["test_y"].argmax(axis=1)  # (10000,)
+    return mat
+
+
+@pytest.fixture(scope="module")
+def places(committed):
+    """Where each row stands among all images sorted by digit: two index arrays."""
+    tool = load_tool("data/make_mnist_mat.py")
+    train, test = np.sort(committed["train_digits"]), np.sort(committed["test_digits"])
+    return tool.matlab_order(
+        train, test
+    )  # labels that are sorted already stay in place
+
+
+def sha256(x):
+    """The checksum of an array's bytes, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+
+
+def test_the_sums_of_the_committed_file(committed):
+    """Every image and label is in its place, pixels row by row; and nothing else is there."""
+    tool = load_tool("data/make_mnist_mat.py")
+    assert tool.SHA256 == ORDER["sha256_of_rows_in_order"]
+    for name in NAMES:
+        assert committed[name].dtype == np.uint8
+        assert sha256(committed[name]) == ORDER["sha256_of_rows_in_order"][name]
+    assert [k for k in loadmat(DATA) if k[0] != "_"] == list(NAMES)
+    assert committed["train_digits"][:20].tolist() == ORDER["first_train_labels"]
+    assert committed["test_digits"][:10].tolist() == ORDER["first_test_labels"]
+
+
+def test_the_rows_that_matlab_wrote_in_2020(committed):
+    """A file cut to the first 200 and 50 rows: the same bytes."""
+    for name in NAMES:
+        rows = committed[name][: 200 if name.startswith("train") else 50]
+        assert sha256(rows) == ORDER["cut_file_sha256"][name]
+
+
+def test_the_shuffle(committed, places):
+    """All 70,000 labels stand where MATLAB's two randperm put them."""
+    for digits, place in zip(
+        (committed["train_digits"], committed["test_digits"]), places, strict=True
+    ):
+        np.testing.assert_array_equal(np.sort(digits)[place], digits)
+
+
+def test_one_pair_off_is_another_shuffle(committed, monkeypatch):
+    """Then most labels are others."""
+    tool = load_tool("data/make_mnist_mat.py")
+    monkeypatch.setattr(tool, "PAIRS_DRAWN_BEFORE", tool.PAIRS_DRAWN_BEFORE + 1)
+    digits = committed["train_digits"], committed["test_digits"]
+    for labels, place in zip(
+        digits, tool.matlab_order(*map(np.sort, digits)), strict=True
+    ):
+        assert (np.sort(labels)[place] == labels).mean() < 0.5
+
+
+def in_matlabs_files():
+    """Three lists of (rows of our file, their places in MNIST), as two MATLAB files have them.
+
+    The first 200 training images and the first 50 test images of the file of 2020; and the
+    100 training images of a last batch, from the file of 2013.
+    """
+    train, test = ORDER["cut_file_train_x_in_mnist"], ORDER["cut_file_test_x_in_mnist"]
+    return [
+        ("train", np.arange(200), np.array(train)),
+        ("test", np.arange(50), np.array(test)),
+        (
+            "train",
+            np.array(ORDER["nn_mat_last_batch_in_order"]),
+            np.array(ORDER["nn_mat_last_batch_in_mnist"]),
+        ),
+    ]
+
+
+def test_within_a_digit_images_stay_in_mnists_order(committed, places):
+    """Of two images of a digit, the one that comes first in MNIST comes first when sorted.
+
+    So it is with all 350 images of which MATLAB's files tell the place in MNIST; were it
+    left to chance, with none of the ten digits.
+    """
+    counted = 0
+    for part, rows, in_mnist in in_matlabs_files():
+        digits = committed[f"{part}_digits"][rows]
+        sorted_places = places[0 if part == "train" else 1][rows]
+        for digit in range(10):
+            ours, mnists = sorted_places[digits == digit], in_mnist[digits == digit]
+            np.testing.assert_array_equal(np.argsort(ours), np.argsort(mnists))
+            counted += len(ours)
+    assert counted == 350
+
+
+def test_both_files_of_matlab_agree_on_images_they_share():
+    """A row has one place in MNIST, whichever file tells it."""
+    (_, _, first), _, (_, rows, in_mnist) = in_matlabs_files()
+    shared = rows < 200
+    assert shared.sum() >= 2
+    np.testing.assert_array_equal(first[rows[shared]], in_mnist[shared])
