@@ -287,7 +287,8 @@ def test_bytes_beyond_ascii(place):
         write(here / f"sized_{script}.m", sized.encode(script))
     code = f"""warning('off', 'Octave:shadowed-function'); addpath('{place}/strict');
     try, strtrim(char(200)); catch x, disp(x.message); end
-    record_run('utf8.m', 'utf8', 5, 1, 60); record_run('gbk.m', 'gbk', 5, 1, 60);
+    record_run('{here}/utf8.m', '{here}/utf8', 5, 1, 60);
+    record_run('gbk.m', 'gbk', 5, 1, 60);
     for name = {{'seeded', 'sized_gbk', 'sized_utf8'}}
         try, record_run(name{{1}}, 'out', 5, 1, 60); catch x, disp(x.message); end
     end"""
