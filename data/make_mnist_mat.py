@@ -61,7 +61,7 @@ def main(argv):
     for name, rows in variables.items():
         if hashlib.sha256(rows.tobytes()).hexdigest() != SHA256[name]:
             fail(
-                f"{name}: came out in another order, its SHA-256 sum is not {SHA256[name]}"
+                f"{name}: came out in another order, its SHA-256 is not {SHA256[name]}"
             )
     try:
         with open(out, "wb") as f:
@@ -78,21 +78,22 @@ def main(argv):
 def matlab_order(train_labels, test_labels):
     """Which of MNIST's images are the rows of DeepLearnToolbox's file, in its order.
 
-    Takes the labels in MNIST's own order, (60000,) and (10000,); returns two index arrays.
+    Takes the labels in MNIST's own order, (60000,) and (10000,); returns two arrays of
+    indices into it.
 
-    Whoever made that file sorted the images by digit, 0 first, each digit's images staying
-    in MNIST's order. Then MATLAB shuffled them: randperm(60000) for the training images,
-    and the randperm(10000) that followed for the test images. MATLAB's randperm(n) sorts n
-    uniform numbers of its Mersenne Twister. The stream was that of a fresh MATLAB, as after
-    rng(0), from which 213,377,645 pairs of 32-bit words had been drawn before.
+    Whoever made that file sorted the images by digit, 0 first, each digit's images
+    staying in MNIST's order. Then MATLAB shuffled them: randperm(60000) for the
+    training images, and the randperm(10000) that followed for the test images.
+    MATLAB's randperm(n) sorts n uniform numbers of its Mersenne Twister. The stream was
+    that of a fresh MATLAB, as after rng(0), from which 213,377,645 pairs of 32-bit
+    words had been drawn before.
 
-    That place was found by search. What it rests on: two files that MATLAB wrote in 2013
-    and 2020 from that file hold 100 and 250 of its images, and all 350 stand where this
-    order has them (tests/matlab/mnist_order.json has the numbers and the sources).
+    That place was found by search. What it rests on: two files that MATLAB wrote in
+    2013 and 2020 from that file hold 100 and 250 of its images, and all 350 stand where
+    this order has them (tests/matlab/mnist_order.json has the numbers and the sources).
     """
-    stream = np.random.RandomState(
-        5489
-    )  # NumPy's MT19937 with the seed of a fresh MATLAB
+    # NumPy's MT19937 with the seed of a fresh MATLAB
+    stream = np.random.RandomState(5489)
     left = 8 * PAIRS_DRAWN_BEFORE  # bytes
     while left:
         piece = min(left, 2**24)  # a little at a time: together they are 1.7 GB

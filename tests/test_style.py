@@ -91,6 +91,12 @@ def test_shared_text():
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
+def test_width(name):
+    """No line of the scripts is longer than 88 letters."""
+    assert max(map(len, source(name).splitlines())) <= 88
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_imports(name):
     """Nothing but the standard library, numpy, scipy and PIL."""
     names = set()
