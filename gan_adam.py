@@ -1,25 +1,43 @@
+"""Train a small fully connected GAN on MNIST: backpropagation by hand, Adam.
+
+A NumPy port of gan_adam.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at commit
+f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It computes
+what the original computes in a fresh MATLAB, bugs included: the same random numbers
+and the same formulas in the same order, equal but for rounding. It is not a framework:
+other activations need other formulas.
+
+    python gan_adam.py [--help]
+
+A comment "MATLAB: ..." says what MATLAB does where this line differs from it, or which
+quirk of MATLAB's this line reproduces. Rows and layers count from 0 here, so layers[0]
+is the input; e and t count from 1 as in MATLAB. Networks are dicts that are changed in
+place and returned. Weights and activations are column-major, as in MATLAB. New are the
+flags, checkpoints, progress, single precision and the exact gradient.
+
+Glossary
+    B       the batch size: so many real images and as many fake ones a step
+    z       a layer's values before its activation, (rows, outputs)
+    a       its values after the activation; layers[0]["a"] is the input
+    d       its residual: the derivative of each row's own loss with respect to z
+    w       its weights, (inputs, outputs)
+    b       its biases, (1, outputs)
+    dw, db  the derivatives of the batch's mean loss with respect to w and b
+    _m, _v  Adam's running means of these derivatives and of their squares
+    logits  the discriminator's last z: above 0 it takes an image for a real one
+    c_loss  how far the fake images are from being taken for real
+    d_loss  how far the discriminator is from telling both kinds apart
+    e, t    the number of the epoch, and of the batch in it
+"""
+
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.24", "scipy>=1.10", "pillow>=9.4"]
 # ///
-"""Train a small fully connected GAN on MNIST: backpropagation by hand, updates by Adam.
-
-A NumPy port of gan_adam.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at commit
-f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It computes what
-the original computes in a fresh MATLAB, bugs included: the same random numbers, the same
-formulas in the same order, equal but for rounding. It is no framework: other activations need
-other formulas.
-
-"MATLAB:" marks what differs, or keeps a quirk, and says what MATLAB does there. Layers and rows
-count from 0, with layers[0] the input; e, t, kk from 1. Networks are dicts, changed in place. New
-are flags, checkpoints, progress, single precision and the exact gradient.
-
-Glossary: B batch size, z pre-activation, a activation, d = dloss/dz the residual of each row's own
-loss, w and b weights and biases, dw and db the mean loss's derivatives with respect to them, _m and
-_v Adam's moments. Weights and activations are column-major. Run: python gan_adam.py [--help]
-"""
 
 import argparse
+import contextlib
+import errno
+import hashlib
 import math
 import os
 import re
@@ -30,74 +48,71 @@ import sys
 import time
 import warnings
 
-HERE, NAME = os.path.split(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.realpath(__file__))
+NAME = os.path.basename(__file__)
 try:
     import numpy as np
     from PIL import Image
-    from scipy.io import loadmat, savemat, whosmat
-except KeyboardInterrupt:  # loading them takes a while
-    raise SystemExit(f"{NAME}: stopped before training") from None
-# --------------------------------------------------------------------------------------------------
-# these three, the docstring, nnsetup and nnapplygrade are all that differs from gan_mbgd.py
-LEARNING_RATE = 0.001
-NET_STATE = ("t", "beta1", "beta2", "epsilon")  # what a checkpoint keeps of a network
-LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")  # and of its layers
-# --------------------------------------------------------------------------------------------------
-SETTINGS = (
-    "batch_size",
-    "images_num",
-    "learning_rate",
-    "seed",
-    "precision",
-    "gradient",
-)
+    from scipy.io import loadmat, savemat
+except ImportError as error:
+    hint = "python -m pip install -r requirements.txt"
+    raise SystemExit(f"{NAME}: {error}; install what it needs: {hint}") from None
+
+EPOCH = 100  # passes over the images; digits show from the third or fourth on
+BATCH_SIZE = 60  # real images a step; IMAGES_NUM must be a multiple of it
+IMAGES_NUM = 60000  # all training images of MNIST
+LEARNING_RATE = 0.001  # the usual one for Adam
 
 
 @np.errstate(all="ignore")  # MATLAB: Inf and NaN raise no warning
 def main(opt):
-    """Train as the settings `opt` say, see options(); the script part of the original."""
+    """Train as the flags `opt` say, see options(); the script part of the original.
+
+    Returns the trained generator and discriminator.
+    """
     # ----------- load the data
-    train_x = load_train_x(
-        opt.data, opt.images_num
-    )  # (images_num, 784) uint8, see there
-    # ----------------- define the models
-    rng(opt.seed)  # MATLAB: not called; a fresh one starts as after rng(0)
+    # (images_num, 784), pixels column by column as the original's three lines make them
+    train_x = load_train_x(opt.data, opt.images_num, opt.batch_size)
+    # ----------- define the models
+    rng(opt.seed)  # MATLAB: not called; a fresh MATLAB starts as after rng(0)
     generator = nnsetup([100, 512, 784], opt.precision)
     discriminator = nnsetup([784, 512, 1], opt.precision)
-    c_losses, d_losses = (
-        resume(opt, generator, discriminator) if opt.resume else ([], [])
-    )
     # ----------- start training
     batch_size = opt.batch_size
     epoch = opt.epoch
     images_num = opt.images_num
     batch_num = math.ceil(images_num / batch_size)
     learning_rate = opt.learning_rate
-    delta = {"matlab": delta_sigmoid_cross_entropy, "exact": delta_exact}[opt.gradient]
-    ones = np.ones(
-        (batch_size, 1), opt.precision
-    )  # MATLAB: these three anew in each step
-    labels = np.concatenate([np.zeros((batch_size, 1), opt.precision), ones])  # (2B, 1)
-    images = np.empty((2 * batch_size, 784), opt.precision, order="F")
-    if opt.e >= epoch:  # opt.e: the epochs done before; no error
-        fail(
-            f"--resume {opt.resume}: has {opt.e} epochs already; name a higher --epoch",
-            status=0,
-        )
-    os.makedirs(opt.pics, exist_ok=True)  # make the folder where it is missing
-    save_checkpoint(
-        opt, generator, discriminator, c_losses, d_losses
-    )  # a bad path fails here
-    begun = time.perf_counter(), len(c_losses)  # when, and how many losses there were
-    for e in range(opt.e + 1, epoch + 1):
-        kk = randperm(images_num)
+
+    # not in the original: what a --resume file brings, and the choice of the gradient
+    e_done = 0  # epochs finished before
+    losses = [], []
+    if opt.resume:
+        e_done, losses = resume(opt, generator, discriminator, train_x)
+    c_losses, d_losses = losses  # of every step
+    if e_done >= epoch:
+        done = f"{opt.resume} has {e_done} epochs already"
+        print_message(f"{done}; name a higher --epoch")
+        return generator, discriminator
+    delta = delta_sigmoid_cross_entropy
+    if opt.gradient == "exact":
+        delta = delta_exact
+
+    # create the folder
+    os.makedirs(opt.pics, exist_ok=True)
+    # a first checkpoint: a path that cannot be written shows before the training
+    checksum = checksum_of(train_x)
+    save_checkpoint(opt, e_done, generator, discriminator, c_losses, d_losses, checksum)
+    shown = {"start": time.perf_counter(), "steps": 0, "diverged": False}
+    for e in range(e_done + 1, epoch + 1):
+        kk = randperm(images_num) - 1  # MATLAB: no - 1, as its rows count from 1
         for t in range(1, batch_num + 1):
             # prepare the data
-            # MATLAB: divides by 255 when loading; and has no - 1, as rows count from 1
-            images_real = (
-                train_x[kk[(t - 1) * batch_size : t * batch_size] - 1] / 255
-            )  # (B, 784)
+            rows = kk[(t - 1) * batch_size : t * batch_size]
+            images_real = train_x[rows] / 255  # (B, 784)  MATLAB: divides when loading
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
+            ones = np.ones((batch_size, 1), opt.precision)
+            zeros = np.zeros((batch_size, 1), opt.precision)
             # start training
             # ----------- update the generator, the discriminator stays fixed
             generator = nnff(generator, noise)
@@ -113,31 +128,30 @@ def main(opt):
             # ----------- update the discriminator, the generator stays fixed
             generator = nnff(generator, noise)
             images_fake = generator["layers"][-1]["a"]  # (B, 784)
-            images[:batch_size], images[batch_size:] = (
-                images_fake,
-                images_real,
-            )  # (2B, 784)
+            images = vertcat(images_fake, images_real)  # (2B, 784)
             discriminator = nnff(discriminator, images)
             logits = discriminator["layers"][-1]["z"]  # (2B, 1)
+            labels = vertcat(zeros, ones)  # (2B, 1)
             discriminator = nnbp_d(discriminator, logits, labels, delta)
             discriminator = nnapplygrade(discriminator, learning_rate)
-            # ---------------- print the losses
+            # ----------- print the losses
+            # MATLAB: computes both losses in an epoch's last batch only
             c_loss = sigmoid_cross_entropy(logits[:batch_size], ones)
             d_loss = sigmoid_cross_entropy(logits, labels)
-            c_losses.append(
-                c_loss
-            )  # MATLAB: has the losses of an epoch's last batch only
+            c_losses.append(c_loss)
             d_losses.append(d_loss)
-            progress(
-                begun, epoch, e, batch_num, t, c_losses, d_losses
-            )  # MATLAB: has none
+            show_progress(shown, epoch, e, batch_num, t, c_loss, d_loss)
             if t == batch_num:  # MATLAB: two ifs with this condition
-                print(f'c_loss:"{float_f(c_loss)}",d_loss:"{float_f(d_loss)}"')
+                print(f'c_loss:"{format_f(c_loss)}",d_loss:"{format_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
-                save_images(images_fake, [4, 4], path)
-                print(f"save_sample:{path}", flush=True)
-        opt.e = e
-        save_checkpoint(opt, generator, discriminator, c_losses, d_losses)
+                try:
+                    save_images(images_fake, [4, 4], path)
+                    print(f"save_sample:{path}", flush=True)
+                finally:  # a picture that cannot be written costs no checkpoint
+                    save_checkpoint(
+                        opt, e, generator, discriminator, c_losses, d_losses, checksum
+                    )
+    return generator, discriminator
 
 
 def sigmoid(x):
@@ -151,44 +165,42 @@ def relu(x):
 
 
 def delta_relu(x):
-    """relu's derivative with respect to x, elementwise: 1 where x > 0, else 0."""
+    """The derivative of relu with respect to x, elementwise: 1 where x > 0, else 0."""
     return (x > 0).astype(x.dtype)  # MATLAB: max(x, 0), then 1 where that is above 0
 
 
 def sigmoid_cross_entropy(logits, labels):
-    """Mean cross entropy, a float, of logits (before the sigmoid) and labels, both (n, 1)."""
+    """The mean cross entropy of logits, before the sigmoid, and labels; both (n, 1)."""
     # https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
     result = np.fmax(logits, 0) - logits * labels + np.log(1 + np.exp(-np.abs(logits)))
     return float(result.mean())
 
 
 def delta_sigmoid_cross_entropy(logits, labels):
-    """The original's derivative of each row's loss with respect to its logit, (n, 1)."""
-    # for logit z, label y: sigmoid(z)-y for z < 0, as is right, but -y at 0, 2-sigmoid(z)-y above
+    """The derivative of each row's cross entropy with respect to its logit, (n, 1).
+
+    With the original's bug. For a logit z and a label y it gives sigmoid(z) - y where
+    z < 0, as is right; but -y where z = 0, and 2 - sigmoid(z) - y where z > 0.
+    """
     temp1 = np.fmax(logits, 0)
     temp1[temp1 > 0] = 1
     temp2 = logits.copy()  # MATLAB: assigning copies
     temp2[temp2 > 0] = -1
-    temp2[temp2 < 0] = 1  # MATLAB: turns the -1 just set into 1: a bug, kept
-    temp3 = np.exp(-np.abs(logits))  # MATLAB: written out twice in the next line
+    temp2[temp2 < 0] = 1  # MATLAB: turns the -1 just set into 1: the bug, kept
+    temp3 = np.exp(-np.abs(logits))  # MATLAB: written twice in the next line
     return temp1 - labels + temp3 / (1 + temp3) * temp2
 
 
-def delta_exact(logits, labels):
-    """The right derivative of each row's loss, for --gradient exact; not in the original."""
-    return sigmoid(logits) - labels
-
-
 def nnsetup(architecture, precision="double"):
-    """Build the network with layers of the sizes `architecture`; draws its w and b."""
+    """Build a network with layers of the sizes `architecture`, and draw its w and b."""
     nn = {"architecture": architecture, "layers_count": len(architecture)}
     # t, beta1, beta2, epsilon and each layer's w_m, w_v, b_m, b_v are what Adam needs
     nn["t"] = 0
     nn["beta1"] = 0.9
     nn["beta2"] = 0.999
     nn["epsilon"] = 10**-8
-    # [100, 512, 784] is 3 layers: the input of 100, then two with weights (the original says:
-    # hidden layers), 100*512 and 512*784; the output is the last layer's a (activation)
+    # [100, 512, 784] has 3 layers: the input of 100, then two with weights of 100*512
+    # and 512*784 (the original calls them hidden); the output is the last layer's a
     nn["layers"] = [{} for _ in architecture]
     for i in range(1, nn["layers_count"]):
         m, n = architecture[i - 1], architecture[i]
@@ -203,7 +215,7 @@ def nnsetup(architecture, precision="double"):
 
 
 def nnff(nn, x):
-    """Feed `x` (rows, inputs) forward; sets each layer's z and a (rows, outputs)."""
+    """Feed `x`, (rows, inputs), forward: sets each layer's z and a, (rows, outputs)."""
     layers = nn["layers"]
     layers[0]["a"] = x
     for i in range(1, nn["layers_count"]):
@@ -219,44 +231,52 @@ def nnff(nn, x):
 
 
 def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
-    """The discriminator's bp: derivatives with respect to each parameter, from logits and labels.
+    """Backpropagation of the discriminator, from logits y_h and labels y, (rows, 1).
 
-    Another structure (activations and so on) needs another bp, other numbers of weights do not. To
-    update w and b one needs the mean loss's partial derivatives with respect to them; residuals
-    come up on the way. Sets each layer's d (rows, outputs) and, if `derivatives`, its dw and db.
+    It takes the derivative with respect to each parameter. Another structure (other
+    activations and so on) needs another function; changing only the layer sizes needs
+    no change here. To update w and b one needs the derivatives of the final loss with
+    respect to them; the residuals come up on the way there.
+
+    Sets each layer's d and, if `derivatives`, its dw and db.
     """
-    # d is the residual: the row's final loss's partial derivative with respect to a layer's values
-    # before the activation (z), from the chain rule, worked out by hand
+    # d is the residual: the derivative of the final loss with respect to a layer's
+    # values before the activation, z; by the chain rule, worked out by hand
     layers = nn["layers"]
     n = nn["layers_count"] - 1
-    # the last layer's residual
+    # the residual of the last layer
     layers[n]["d"] = delta(y_h, y)
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
-        # the residual (of z): the next layer's times w, times the activation's derivative
+        # a layer's residual is a derivative with respect to its z: the residual of the
+        # layer after it, times w, times the derivative of the activation
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     if not derivatives:
         return nn
-    # from the residuals: the mean loss's partial derivatives with respect to weights and biases
+    # the residuals give the derivatives of the loss with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
-        # dw is the derivative with respect to the layer's weights
+        # dw is the derivative with respect to this layer's weights
         layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return nn
 
 
 def nnbp_g(g_net, d_net):
-    """The generator's bp, once nnbp_d has set the d of `d_net`: sets each layer's d, dw and db."""
+    """Backpropagation of the generator g_net, after nnbp_d has set the d of d_net.
+
+    Sets each layer's d, dw and db.
+    """
     layers = g_net["layers"]
     n = g_net["layers_count"] - 1
     a = layers[n]["a"]
-    # the generator's loss comes from logits_fake (images_fake, fed through the discriminator), so
-    # for this bp g_net and d_net are one network: the residual of g_net's last layer is that of
-    # d_net's second, layers[1], times its w (the original's comment omits w), times (a .* (1-a))
+    # the generator's loss comes from logits_fake, that is from images_fake fed through
+    # the discriminator; so here both networks can be taken for one
+    # the residual of g_net's last layer is the residual of d_net's second layer, times
+    # that layer's w (the original's comment forgets w), times (a .* (1-a))
     d = d_net["layers"][1]["d"]
     w = d_net["layers"][1]["w"]
     layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
@@ -264,13 +284,14 @@ def nnbp_g(g_net, d_net):
         d = layers[i + 1]["d"]
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
-        # the residual (of z): the next layer's times w, times the activation's derivative
+        # a layer's residual is a derivative with respect to its z: the residual of the
+        # layer after it, times w, times the derivative of the activation
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
-    # from the residuals: the mean loss's partial derivatives with respect to weights and biases
+    # the residuals give the derivatives of the loss with respect to weights and biases
     for i in range(1, n + 1):
         d = layers[i]["d"]
         a = layers[i - 1]["a"]
-        # dw is the derivative with respect to the layer's weights
+        # dw is the derivative with respect to this layer's weights
         layers[i]["dw"] = mtimes(a.T, d) / d.shape[0]
         layers[i]["db"] = d.mean(axis=0, keepdims=True)
     return g_net
@@ -282,22 +303,26 @@ def nnapplygrade(nn, learning_rate):
     nn["t"] = nn["t"] + 1
     beta1 = nn["beta1"]
     beta2 = nn["beta2"]
+    epsilon = nn["epsilon"]
     lr = learning_rate * math.sqrt(1 - beta2 ** nn["t"]) / (1 - beta1 ** nn["t"])
     for layer in nn["layers"][1:]:
-        # the original's 3 lines, in place: for w, then for b, whose arrays have w's names here
-        for names in ("w", "w_m", "w_v", "dw"), ("b", "b_m", "b_v", "db"):
-            w, w_m, w_v, dw = (layer[name] for name in names)
-            w_m *= beta1  # MATLAB: w_m = beta1 * w_m + (1-beta1) * dw
-            w_m += (1 - beta1) * dw
-            w_v *= beta2  # MATLAB: w_v = beta2 * w_v + (1-beta2) * (dw.*dw)
-            w_v += (1 - beta2) * (dw * dw)
-            # MATLAB: w = w - lr * w_m ./ (sqrt(w_v) + epsilon)
-            w -= lr * w_m / (np.sqrt(w_v) + nn["epsilon"])
+        dw = layer["dw"]
+        db = layer["db"]
+        # the next 6 lines update weights and biases by Adam
+        layer["w_m"] = beta1 * layer["w_m"] + (1 - beta1) * dw
+        layer["w_v"] = beta2 * layer["w_v"] + (1 - beta2) * (dw * dw)
+        layer["w"] = layer["w"] - lr * layer["w_m"] / (np.sqrt(layer["w_v"]) + epsilon)
+        layer["b_m"] = beta1 * layer["b_m"] + (1 - beta1) * db
+        layer["b_v"] = beta2 * layer["b_v"] + (1 - beta2) * (db * db)
+        layer["b"] = layer["b"] - lr * layer["b_m"] / (np.sqrt(layer["b_v"]) + epsilon)
     return nn
 
 
 def save_images(images, count, path):
-    """Save the first `images` (n, 784), 0..1, as a grid of `count` [row, col] to look at."""
+    """Save the first images, (n, 784) in 0..1, as a grid of `count`, [row, col].
+
+    To look at what the generator makes.
+    """
     row, col = count
     I = np.zeros((row * 28, col * 28))
     for i in range(row):
@@ -310,7 +335,7 @@ def save_images(images, count, path):
     imwrite(I, path)
 
 
-# ------------------------------------------------------------------ functions that MATLAB brings
+# --------------------------------------------------------- functions that MATLAB brings
 
 stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
 
@@ -320,18 +345,26 @@ def mtimes(a, b):
     return np.matmul(a, b, order="F")
 
 
-def float_f(x):
-    """What fprintf prints of x for %f."""
+def vertcat(a, b):
+    """MATLAB's [a;b] of matrices; the result is column-major."""
+    # MATLAB: single and double together are single; so here, where a is single
+    result = np.empty((len(a) + len(b), a.shape[1]), a.dtype, order="F")
+    return np.concatenate([a, b], out=result)
+
+
+def format_f(x):
+    """The text that MATLAB's fprintf prints of the number x for %f."""
     return f"{x:f}".replace("nan", "NaN").replace("inf", "Inf")
 
 
 def imwrite(I, path):
-    """MATLAB's imwrite of a double image: uint8(255*I), in a PNG file."""
-    grey = np.nan_to_num(255 * I, nan=0).clip(0, 255)  # MATLAB: uint8(NaN) is 0
-    grey = np.floor(
-        grey + np.nextafter(0.5, 0)
-    )  # MATLAB: rounds; + 0.5 would take 0.5-2^-54 to 1
-    write_whole(path, lambda f: Image.fromarray(grey.astype(np.uint8)).save(f, "png"))
+    """MATLAB's imwrite of a double image in 0..1: uint8(255*I), in a PNG file."""
+    grey = (255 * I).clip(0, 255)
+    grey[np.isnan(grey)] = 0  # MATLAB: uint8(NaN) is 0
+    whole = np.floor(grey)
+    whole[grey - whole >= 0.5] += 1  # MATLAB: uint8(0.5) is 1, halves go up
+    picture = Image.fromarray(whole.astype(np.uint8))
+    write_atomically(path, lambda f: picture.save(f, "png"))
 
 
 def rng(seed):
@@ -341,11 +374,14 @@ def rng(seed):
 
 def rand(m, n):
     """Uniform numbers in 0..1, (m, n)."""
+    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     return stream.random_sample(m * n).reshape(m, n, order="F")
 
 
 def unifrnd(a, b, m, n):
     """Uniform numbers in a..b, (m, n)."""
+    if a > b:
+        a = math.nan  # MATLAB: then all numbers are NaN
     return (a / 2 + b / 2) + (b / 2 - a / 2) * (2 * rand(m, n) - 1)
 
 
@@ -356,413 +392,638 @@ def randperm(n):
 
 def normrnd(mu, sigma, m, n):
     """Normal numbers with mean `mu` and standard deviation `sigma`, (m, n)."""
+    if sigma < 0:
+        sigma = math.nan  # MATLAB: then all numbers are NaN
     return randn(m, n) * sigma + mu
 
 
 def randn(m, n):
     """Standard normal numbers, (m, n), from MATLAB's ziggurat.
 
-    Marsaglia and Tsang, J. Stat. Software 5(8), 2000. A trial takes a pair of 32-bit numbers:
-    8 bits choose a strip, 53 a place in it. Most give a value at once; others ask for more pairs.
+    Marsaglia and Tsang, J. Stat. Software 5(8), 2000: 256 strips, one on the other,
+    cover the bell curve. A trial takes a pair of 32-bit words: 8 bits choose a strip,
+    53 a place x in it. Most places are below the curve at any height of their strip and
+    give a value at once. Of the others, further pairs decide.
     """
+    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
+    edges = read_edges()
+    heights = np.exp(-edges * edges / 2)  # of the curve at the edges
+    values = []
+    while len(values) < m * n:
+        # a value takes one pair or more, so this many pairs are never too many
+        pairs = m * n - len(values)
+        words = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32)
+        first, second = words[:, 0], words[:, 1]
+        strip = (second >> 24).astype(int) + 1  # 1..256
+        place = ((first >> 3) * 2.0**24 + (second & 0xFFFFFF)) * 2.0**-52 - 1  # -1..1
+        x = place * edges[strip]
+        at_once = (np.abs(x) <= edges[strip - 1]).tolist()
+        uniform = uniform_numbers(first, second).tolist()
+        strip = strip.tolist()
+        x = x.tolist()
+        left = iter(range(pairs))  # the numbers of the pairs that are not used yet
+        for k in left:
+            if at_once[k]:
+                values.append(x[k])
+            elif strip[k] < 256:  # in the wedge between strip and curve
+                low, high = heights[strip[k]], heights[strip[k] - 1]
+                height = low + next_uniform(uniform, left) * (high - low)
+                if height < math.exp(-x[k] * x[k] / 2):
+                    values.append(x[k])
+            else:  # in the lowest strip, beyond its last edge
+                values.append(math.copysign(tail(edges[255], uniform, left), x[k]))
+    return np.array(values).reshape(m, n, order="F")
+
+
+def uniform_numbers(first, second):
+    """The numbers that rand makes of pairs of words, (n,) each: (n,) in 0..1."""
+    return ((first >> 5) * 2.0**26 + (second >> 6)) * 2.0**-53
+
+
+def next_uniform(uniform, left):
+    """The next uniform number: of the next pair that is left, or else a new one."""
+    k = next(left, None)
+    return stream.random_sample() if k is None else uniform[k]
+
+
+def tail(r, uniform, left):
+    """A normal number beyond the last edge r."""
+    while True:
+        dx = math.log(next_uniform(uniform, left)) * 0.273661237329758  # 1 / r; below 0
+        y = math.log(next_uniform(uniform, left))
+        if -2 * y > dx * dx:
+            return r - dx
+
+
+def read_edges():
+    """The edges of the strips, (257,): the first is 0, the last the lowest's width."""
     with open(f"{HERE}/data/randn_edges.txt", encoding="latin-1") as f:
-        edges = np.array(re.findall(r"^[\d.]+$", f.read(), re.MULTILINE), float)
-    if edges.size != 257:
-        fail(f"{f.name}: lacks the 257 edges of strips that randn needs")
-    heights = np.exp(-edges * edges / 2)
-    state = stream.get_state()  # the stream goes back to it below
-    pairs = m * n + m * n // 16 + 128  # more than enough: a value takes 1.02
-    u0, u1 = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32).T
-    strip = (u1 >> 24).astype(np.intp) + 1  # 1..256
-    x = (((u0 >> 3) * 2.0**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[strip]
-    u = ((u0 >> 5) * 2.0**26 + (u1 >> 6)) * 2.0**-53  # what rand would make of the pair
-    plain = np.abs(x) <= edges[strip - 1]  # the trials that give a value at once
-    values, missing, p = [], m * n, 0  # p: the next pair; q: the next trial not plain
-    for q in (*np.flatnonzero(~plain).tolist(), pairs):  # pairs: the end
-        if q < p:
-            continue  # spent by the trial before
-        values.append(x[p : min(q, p + missing)])  # the plain trials up to q
-        p += len(values[-1])
-        missing -= len(values[-1])
-        if not missing:
-            break
-        p = q + 1
-        if strip[q] < 256:  # the wedge between strip and curve
-            low, high = heights[strip[q]], heights[strip[q] - 1]
-            accepted = low + u[p] * (high - low) < math.exp(-x[q] * x[q] / 2)
-            p += 1
-        else:  # the tail beyond the last strip
-            accepted = False
-            while not accepted:
-                y, dx = (
-                    math.log(u[p + 1]),
-                    math.log(u[p]) * 0.273661237329758,
-                )  # 1 / edges[255]
-                accepted = -2 * y > dx * dx
-                p += 2
-            x[q] = math.copysign(edges[255] - dx, x[q])  # dx < 0
-        if accepted:
-            values.append(x[q : q + 1])
-            missing -= 1
-    stream.set_state(state)
-    stream.bytes(8 * p)  # moves the stream behind the last pair used
-    return np.concatenate(values).reshape(m, n, order="F")
+        numbers = re.findall(r"^[\d.]+$", f.read(), re.MULTILINE)
+    if len(numbers) != 257:
+        fail(f"{f.name}: does not have the 257 edges that randn needs")
+    return np.array(numbers, float)
 
 
-# ------------------------------------------------------------------------ not in the original
+# ----------------------------------------------------------------- not in the original
 
 
-def load_mat(flag, file, names, how):
-    """The .mat `file`'s variables among `names`, structs as dicts; or fails: `flag`, why, `how`."""
-    # the most elements of a class; rng_state has 625, a text counts as one
-    most = {
-        "double": 10**8,
-        "single": 10**8,
-        "uint8": 10**9,
-        "uint32": 625,
-        "char": 1,
-        "struct": 1,
-    }
+def delta_exact(logits, labels):
+    """The right derivative of each row's cross entropy, for --gradient exact."""
+    return sigmoid(logits) - labels
+
+
+# ------------------------------------------------------------------------ reading files
+
+
+def load_mat(flag, file, names, hint):
+    """Those of the variables `names` that the .mat `file` has, as a dict by name.
+
+    Structs are dicts too. Where that fails, the program ends with a line of the `flag`,
+    the reason and the `hint`.
+    """
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if f.read(19) != b"MATLAB 5.0 MAT-file":
-                raise ValueError("no .mat file as MATLAB's save makes with '-v7'")
-            for name, shape, kind in whosmat(
-                f
-            ):  # before loading: a file can claim any size
-                if name in names and math.prod(shape) > most.get(kind, -1):
-                    raise ValueError(f"{name} is a {kind}, or too large")
+            form = f.read(128)[124:]  # after a text that is free: the version
+            if form not in (b"\x00\x01IM", b"\x01\x00MI"):
+                fail(
+                    f"{flag} {file}: is not a file of MATLAB's save with '-v7'; {hint}"
+                )
+            # only our variables: SciPy cannot read some classes that may stand by
             return loadmat(f, variable_names=names, simplify_cells=True)
-    except Exception as error:  # scipy raises almost anything on a damaged file
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        fail(f"{flag} {file}: cannot be read: {reason}; {how}")
+    except OSError as error:
+        reason = error.strerror or "it is damaged"
+    except MemoryError:
+        reason = "the memory is too small"
+    except Exception:  # SciPy raises almost anything on a damaged file
+        reason = "it is damaged"
+    fail(f"{flag} {file}: cannot be read ({reason}); {hint}")
 
 
-def load_train_x(file, images_num):
-    """The first images of the .mat `file`, pixels column by column: (images_num, 784) uint8."""
-    how = "data/make_mnist_mat.py builds it"
-    train_x = np.asarray(load_mat("--data", file, ["train_x"], how).get("train_x"))
-    if (
-        train_x.dtype != np.uint8
-        or train_x.shape[1:] != (784,)
-        or len(train_x) < images_num
-    ):
-        fail(
-            f"--data {file}: has no train_x of N x 784 uint8 for --images-num {images_num}; {how}"
-        )
-    # MATLAB: double(...)/255 of all images; here of each batch, the same numbers
-    # MATLAB: reshape, permute, reshape: from pixels row by row to pixels column by column
-    train_x = (
-        train_x[:images_num].reshape(-1, 28, 28).transpose(0, 2, 1)
-    )  # (n, col, row)
-    return np.ascontiguousarray(train_x).reshape(-1, 784)
+def load_train_x(file, images_num, batch_size=1):
+    """The first images of the .mat `file`, pixels column by column: (images_num, 784).
+
+    They are uint8, or double if the file has numbers that are not whole. A file that
+    does not have so many ends the program; the line names a number that would fit, a
+    multiple of `batch_size`.
+    """
+    hint = "data/make_mnist_mat.py builds it"
+    variables = load_mat("--data", file, ["train_x"], hint)
+    if "train_x" not in variables:
+        fail(f"--data {file}: has no train_x; {hint}")
+    train_x = variables["train_x"]
+    found = matlab_class(train_x)
+    if not is_real(train_x) or train_x.ndim != 2 or train_x.shape[1] != 784:
+        fail(f"--data {file}: train_x is {found}, but must be N x 784 numbers; {hint}")
+    rows = len(train_x)
+    if rows < images_num:
+        asked = f"--images-num {images_num} asks for more rows"
+        fits = rows // batch_size * batch_size
+        fail(f"--data {file}: train_x is {found}, {asked}; --images-num {fits} fits")
+    train_x = as_pixels(train_x[:images_num])
+    if train_x is None:
+        fail(f"--data {file}: train_x must have numbers in 0..255, 0 for black; {hint}")
+    # MATLAB: double(...)/255 of all images; here main() divides each batch, to the same
+    # MATLAB: reshape, permute, reshape turn rows of pixels into columns of pixels
+    train_x = train_x.reshape(images_num, 28, 28)
+    train_x = train_x.transpose(0, 2, 1)  # (image, column, row)
+    return np.ascontiguousarray(train_x).reshape(images_num, 784)
 
 
-def write_whole(path, write):
-    """Replace the file `path`, whole or not at all, by what write(f) writes to the open file f."""
+def as_pixels(x):
+    """The numbers x as uint8, or double if not all are whole; None beyond 0..255."""
+    if x.dtype == np.uint8:
+        return x
+    if not ((x >= 0) & (x <= 255)).all():  # NaN is not
+        return None
+    whole = x.astype(np.uint8)
+    return whole if (whole == x).all() else x.astype(float)
+
+
+def is_real(x):
+    """Whether a variable that load_mat read is an array of real numbers."""
+    return isinstance(x, np.ndarray) and x.dtype.kind in "fiub"
+
+
+def matlab_class(x):
+    """A variable's size and class in MATLAB's words: 60000 x 784 uint8."""
+    x = np.asarray(x)
+    if x.dtype.kind == "O":
+        return "a struct or a cell"
+    if x.dtype.kind in "US":
+        return "a text"
+    names = {"float64": "double", "float32": "single", "bool": "logical"}
+    sizes = " x ".join(map(str, x.shape or (1, 1)))
+    return f"{sizes} {names.get(x.dtype.name, x.dtype.name)}"
+
+
+def checksum_of(train_x):
+    """The SHA-256 sum that tells these training images from others: 64 digits."""
+    return hashlib.sha256(train_x.tobytes()).hexdigest()
+
+
+# ---------------------------------------------------------------------- the checkpoint
+
+# what the file keeps of a network and of its layers; gan_mbgd.py has fewer
+NET_STATE = ("t", "beta1", "beta2", "epsilon")
+LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")
+# the settings that it keeps, and their values where neither it nor a flag says another
+SETTINGS = {
+    "batch_size": BATCH_SIZE,
+    "images_num": IMAGES_NUM,
+    "learning_rate": LEARNING_RATE,
+    "seed": 0,
+    "precision": "double",
+    "gradient": "matlab",
+}
+
+
+def save_checkpoint(opt, e, generator, discriminator, c_losses, d_losses, checksum):
+    """Write all that resume() needs to opt.checkpoint, if that is set.
+
+    It is the original's workspace after epoch e, in its names, and some more.
+    """
+    if not opt.checkpoint:
+        return
+    _, *state = stream.get_state()  # the words, and how many of them are used
+    workspace = {
+        "e": float(e),
+        "steps": float(len(c_losses)),
+        "batch_size": float(opt.batch_size),
+        "images_num": float(opt.images_num),
+        "learning_rate": opt.learning_rate,
+        "seed": float(opt.seed),
+        "precision": opt.precision,
+        "gradient": opt.gradient,
+        "c_loss": np.reshape(c_losses, (-1, 1)),  # of every step
+        "d_loss": np.reshape(d_losses, (-1, 1)),
+        "rng_state": np.append(state[0], np.uint32(state[1])).reshape(-1, 1),
+        "images_sha256": checksum,
+        "discriminator": network_struct(discriminator),
+        "generator": network_struct(generator),
+    }
+    # compressed, since then the file has checksums
+    write_atomically(
+        opt.checkpoint, lambda f: savemat(f, workspace, do_compression=True)
+    )
+
+
+def network_struct(nn):
+    """The network as savemat takes it, so that MATLAB loads the original's struct."""
+    struct = {}
+    for field in ("architecture", "layers_count", *NET_STATE):
+        struct[field] = np.array(nn[field], float)
+    struct["layers"] = [{"a": []}]  # layers{1}, the input
+    for layer in nn["layers"][1:]:
+        struct["layers"].append({field: layer[field] for field in LAYER_STATE})
+    return struct
+
+
+def write_atomically(path, write):
+    """Write the file `path` so that it is there whole, as it was before, or not at all.
+
+    write: a function that fills the open file that it is given. An error of the disk
+    ends the program.
+    """
     target = os.path.realpath(path)  # a symbolic link stays one
     part = f"{target}.{os.urandom(4).hex()}.part"  # another run may write there too
     try:
         with open(part, "xb") as f:
             write(f)
             f.flush()
-            os.fsync(f.fileno())
-        os.replace(part, target)
+            flush_to_disk(f)
+        replace_file(part, target)
     except OSError as error:
         fail(f"{path}: cannot be written ({error.strerror})")
     finally:
-        if os.path.exists(part):
-            os.remove(part)
+        with contextlib.suppress(OSError):
+            os.remove(part)  # not there any more unless something went wrong
 
 
-def save_checkpoint(opt, generator, discriminator, c_losses, d_losses):
-    """Write all that resume() needs, in the original's names, to opt.checkpoint, if that is set."""
-    if not opt.checkpoint:
-        return
-    workspace = {k: getattr(opt, k) for k in SETTINGS} | {
-        "e": opt.e,
-        "steps": len(c_losses),
-    }
-    workspace = {k: v if isinstance(v, str) else float(v) for k, v in workspace.items()}
-    workspace |= {
-        "c_loss": np.c_[c_losses],
-        "d_loss": np.c_[d_losses],
-    }  # columns, of every step
-    _, words, position = stream.get_state()[:3]
-    workspace["rng_state"] = np.append(words, np.uint32(position))[
-        :, None
-    ]  # as rng().State
-    for name, nn in ("discriminator", discriminator), ("generator", generator):
-        struct = {
-            k: np.array(nn[k], float)
-            for k in ("architecture", "layers_count", *NET_STATE)
-        }
-        layers = [{k: layer[k] for k in LAYER_STATE} for layer in nn["layers"][1:]]
-        workspace[name] = struct | {
-            "layers": [{"a": []}, *layers]
-        }  # layers{1} is the input
-    write_whole(opt.checkpoint, lambda f: savemat(f, workspace, do_compression=True))
+def flush_to_disk(f):
+    """Have the system write the file f to its disk; some network drives cannot."""
+    try:
+        os.fsync(f.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
 
 
-def read_network(nn, struct):
-    """Fill `nn` from a checkpoint's `struct`; LookupError or ValueError for another form."""
-    if ("t" in struct) != ("t" in nn):  # gan_mbgd has none
-        raise ValueError(
-            "only gan_adam has t, w_m, w_v, b_m, b_v; run the other script"
-        )
-    for k in NET_STATE:
-        nn[k] = float(struct[k])
-        if not 0 <= nn[k] < (math.inf if k == "t" else 1):
-            raise ValueError(f"{k} must not be {nn[k]}")
-    for layer, saved in zip(nn["layers"][1:], struct["layers"][1:], strict=True):
-        for k in LAYER_STATE:
-            x = np.asarray(saved[k])
-            fits = (
-                x.dtype.kind in "fiu" and x.squeeze().shape == layer[k].squeeze().shape
-            )
-            if not fits or not np.isfinite(x).all() or (k == "w" and not x.any()):
-                raise ValueError(
-                    f"{k} must be {layer[k].shape} finite numbers, w not all 0"
-                )
-            layer[k][:] = x.reshape(layer[k].shape)
+def replace_file(part, target):
+    """Rename `part` to `target`, with patience.
 
-
-def resume(opt, generator, discriminator):
-    """Set opt.e, the networks and the stream from opt.saved; returns the losses of all steps.
-
-    A workspace of the original lacks the stream and most losses: opt.seed stands in, NaN for all.
+    Windows refuses it while a virus scanner, OneDrive or a viewer has the target open.
     """
-    saved, was = opt.saved, {**vars(opt), **opt.saved}  # was: opt as it was when saved
+    for seconds in 0.1, 0.2, 0.4, 0.8, 1.6, 3.2:
+        try:
+            os.replace(part, target)
+            return
+        except OSError as error:
+            if getattr(error, "winerror", None) not in (5, 32):
+                raise
+            time.sleep(seconds)
+    os.replace(part, target)
+
+
+# -------------------------------------------------------------------------- going on
+
+
+def resume(opt, generator, discriminator, train_x):
+    """Go on from the file opt.resume: fill both networks and set the stream.
+
+    Returns how many epochs are done, and (c_losses, d_losses), two lists with the
+    losses of all steps. A workspace that MATLAB saved has few of them, and may lack the
+    stream: then NaN stands for the losses, and the stream starts from opt.seed.
+    """
+    names = ["e", "t", "steps", "c_loss", "d_loss", "rng_state", "images_sha256"]
+    names += ["generator", "discriminator", *SETTINGS]
+    saved = load_mat("--resume", opt.resume, names, "--checkpoint makes such a file")
     try:
-        steps = (
-            saved["e"] * was["images_num"] / was["batch_size"]
-        )  # if these never changed
-        if not 0 <= float(saved["e"]) <= steps <= 10**8 or saved["e"] % 1:
-            raise ValueError(
-                "e must be a whole number that fits images_num and batch_size"
-            )
-        opt.e = int(saved["e"])
-        read_network(generator, saved["generator"])
-        read_network(discriminator, saved["discriminator"])
-        c_losses, d_losses = (
-            np.ravel(saved.get(k, math.nan)) for k in ("c_loss", "d_loss")
+        check_images(opt, saved, train_x)
+        check_script(opt, saved)
+        e = saved_number(opt, saved, "e")
+        steps = saved_steps(opt, saved, e)
+        losses = saved_losses(opt, saved, steps)
+        for name, nn in ("generator", generator), ("discriminator", discriminator):
+            read_network(opt, name, nn, saved, losses)
+        set_stream(opt, saved)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        refuse(opt, f"it is not a workspace of {NAME}")
+    missing = [f"{name} {getattr(opt, name)}" for name in SETTINGS if name not in saved]
+    if missing:
+        print_message(f"{opt.resume} lacks some settings; using {', '.join(missing)}")
+    return e, losses
+
+
+def refuse(opt, reason):
+    """End the program with a line of why the --resume file cannot be used."""
+    fail(f"--resume {opt.resume}: {reason}")
+
+
+def check_images(opt, saved, train_x):
+    """End the program if the file was trained on other images, as far as it says."""
+    if "images_sha256" not in saved:
+        return
+    images_num = saved_number(opt, saved, "images_num")
+    if images_num != opt.images_num:
+        train_x = load_train_x(opt.data, images_num)
+    if checksum_of(train_x) != saved["images_sha256"]:
+        refuse(
+            opt, f"it was trained on other images than --data {opt.data}; name its own"
         )
-        if (
-            c_losses.size == d_losses.size == 1 and steps != 1
-        ):  # the last ones, as MATLAB has them
-            c_losses = d_losses = np.full(int(steps), math.nan)
-        if any(x.size not in (steps, saved.get("steps")) for x in (c_losses, d_losses)):
-            raise ValueError("c_loss and d_loss must have an entry for each step")
-        rng(opt.seed)
-        if "rng_state" in saved and opt.seed == was["seed"]:  # another seed starts anew
-            *words, position = (
-                saved["rng_state"].astype(np.uint32, casting="safe").tolist()
-            )
-            if len(words) != 624 or not any(words) or position > 624:
-                raise ValueError("rng_state must be 624 words and a position in 0..624")
-            stream.set_state(("MT19937", words, position))
-        taken = ", ".join(f"{k} {getattr(opt, k)}" for k in SETTINGS if k not in saved)
-        if taken:
-            say(f"{NAME}: {opt.resume} lacks some settings; taken are {taken}")
-        return c_losses.tolist(), d_losses.tolist()
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        missing = "it has no " if isinstance(error, KeyError) else ""
-        fail(f"--resume {opt.resume}: is no workspace of {NAME}: {missing}{error}")
 
 
-def progress(begun, epoch, e, batch_num, t, c_losses, d_losses):
-    """Warn of the first Inf or NaN; on a terminal, show progress. begun: (time, steps) at start."""
-    c_loss, d_loss = c_losses[-1], d_losses[-1]
-    if not math.isfinite(c_loss + d_loss):
-        if all(
-            map(
-                math.isfinite,
-                reversed(c_losses[begun[1] : -1] + d_losses[begun[1] : -1]),
+def check_script(opt, saved):
+    """End the program if a network is missing, or is one of the other script."""
+    for name in "generator", "discriminator":
+        if not isinstance(saved.get(name), dict):
+            refuse(opt, f"it is not a workspace of {NAME}: it has no struct {name}")
+        if ("t" in saved[name]) != ("t" in NET_STATE):
+            refuse(opt, f"it is not a workspace of {NAME}, but of the other script")
+
+
+def saved_number(opt, saved, name):
+    """A whole number from 0 on that the file has; or what opt has instead."""
+    value = saved.get(name, getattr(opt, name, None))
+    value = np.asarray(value)
+    if value.size != 1 or not is_real(value) or not 0 <= value <= 10**8 or value % 1:
+        refuse(opt, f"it is not a workspace of {NAME}: {name} must be a whole number")
+    return int(value.item())
+
+
+def saved_steps(opt, saved, e):
+    """How many steps the run of the file, which is in epoch e or after it, has made."""
+    batch_num = saved_batch_num(opt, saved)
+    if "steps" in saved:
+        steps = saved_number(opt, saved, "steps")
+    else:
+        steps = steps_in_matlab(opt, saved, e, batch_num)
+    if not e - 1 <= steps <= 10**8:
+        refuse(opt, f"it is not a workspace of {NAME}: {e} epochs in {steps} steps")
+    return steps
+
+
+def steps_in_matlab(opt, saved, e, batch_num):
+    """The same of a workspace that MATLAB saved.
+
+    There Ctrl-C may have stopped epoch e before its last batch: a line says so.
+    """
+    steps = e * batch_num
+    if "t" in saved:  # the batch that MATLAB was at
+        steps += saved_number(opt, saved, "t") - batch_num
+    elif "t" in NET_STATE:  # Adam counts the steps
+        steps = saved_number(opt, saved["discriminator"], "t")
+    t = steps - (e - 1) * batch_num
+    if e and 0 <= t < batch_num:
+        stopped = f"epoch {e} was stopped after batch {t} of {batch_num}"
+        print_message(f"{opt.resume}: {stopped}; going on with epoch {e + 1}")
+    elif steps != e * batch_num:
+        asked = f"{e} epochs of {batch_num} batches, but {steps} steps were made"
+        why = "its --images-num or --batch-size was another"
+        print_message(f"{opt.resume}: {asked}; {why}")
+    return steps
+
+
+def saved_batch_num(opt, saved):
+    """How many batches an epoch had."""
+    batch_size = saved_number(opt, saved, "batch_size")
+    if batch_size < 1:
+        refuse(opt, f"it is not a workspace of {NAME}: batch_size must be above 0")
+    return math.ceil(saved_number(opt, saved, "images_num") / batch_size)
+
+
+def saved_losses(opt, saved, steps):
+    """The lists c_losses and d_losses, a number a step."""
+    losses = [np.ravel(saved.get(name, math.nan)) for name in ("c_loss", "d_loss")]
+    if losses[0].size == losses[1].size == 1 and steps != 1:
+        # MATLAB: has the last ones only, if any
+        return [[math.nan] * steps, [math.nan] * steps]
+    for x in losses:
+        if x.size != steps or not is_real(x):
+            refuse(
+                opt, f"c_loss and d_loss must have a number for each of {steps} steps"
             )
-        ):
-            say(
-                f"{NAME}: epoch {e}, batch {t}: loss {float_f(c_loss + d_loss)}; training goes on"
-            )
-    steps = len(c_losses) - begun[1]
-    pace = (time.perf_counter() - begun[0]) / steps  # seconds a step
+    return [x.astype(float).tolist() for x in losses]
+
+
+def read_network(opt, net, nn, saved, losses):
+    """Fill the network `nn`, of the name `net`, from the file's."""
+    struct = saved[net]
+    for field in NET_STATE:
+        nn[field] = float(struct[field])
+        if not 0 <= nn[field] < (math.inf if field == "t" else 1):
+            refuse(opt, f"{net}.{field} must not be {nn[field]}")
+    if len(struct["layers"]) != len(nn["layers"]):
+        refuse(opt, f"{net} must have {len(nn['layers'])} layers")
+    for i, layer in enumerate(nn["layers"]):
+        for field in LAYER_STATE if i else ():
+            name = f"{net}.layers{{{i + 1}}}.{field}"
+            x = np.asarray(struct["layers"][i][field])
+            # SciPy drops a size of 1, and MATLAB stores whole numbers as integers
+            if not is_real(x) or x.squeeze().shape != layer[field].squeeze().shape:
+                sizes = " x ".join(map(str, layer[field].shape))
+                refuse(opt, f"{name} must be {sizes} numbers")
+            if not np.isfinite(x).all():
+                refuse(opt, f"{name} has NaN or Inf: {divergence(opt, saved, losses)}")
+            if field == "w" and not x.any():
+                refuse(opt, f"{name} must not be all 0")
+            layer[field][:] = x.reshape(layer[field].shape)
+
+
+def divergence(opt, saved, losses):
+    """What is known of a run that has diverged, in words."""
+    finite = np.flatnonzero(np.isfinite(losses).all(axis=0))
+    if not finite.size:
+        return "the training diverged; go on from an earlier checkpoint"
+    batch_num = saved_batch_num(opt, saved)
+    e, t = divmod(int(finite[-1]) + 1, batch_num)
+    return (
+        f"the training diverged after epoch {e}, batch {t}; "
+        f"go on from a checkpoint of epoch {e} or earlier"
+    )
+
+
+def set_stream(opt, saved):
+    """Set the stream as it was saved; seed it if it was not, or --seed is another."""
+    rng(opt.seed)
+    if "rng_state" not in saved or opt.seed != saved.get("seed", opt.seed):
+        return
+    state = saved["rng_state"]
+    if isinstance(state, dict):  # MATLAB: rng_state = rng
+        is_twister = str(state.get("Type")) == "twister"
+        state = state.get("State") if is_twister else None
+    state = np.ravel(state)
+    if not is_twister_state(state):
+        refuse(
+            opt,
+            "rng_state must be of MATLAB's twister: s = rng; rng_state = s.State, "
+            "625 numbers, or rng_state = rng",
+        )
+    stream.set_state(("MT19937", state[:-1].astype(np.uint32), int(state[-1])))
+
+
+def is_twister_state(state):
+    """Whether an array can be 624 words, not all 0, and how many of them are used."""
+    if not is_real(state) or state.size != 625:
+        return False
+    is_word = (state >= 0) & (state < 2**32) & (state % 1 == 0)
+    return is_word.all() and state[:-1].any() and state[-1] <= 624
+
+
+# ------------------------------------------------------------------ what the user sees
+
+
+def show_progress(shown, epoch, e, batch_num, t, c_loss, d_loss):
+    """Warn once of a loss that is Inf or NaN; on a terminal, show how far training is.
+
+    shown: a dict that is changed here; start, the time at the first step, steps, how
+    many were made since, and diverged, whether the warning was given.
+    """
+    shown["steps"] += 1
+    if not math.isfinite(c_loss + d_loss) and not shown["diverged"]:
+        shown["diverged"] = True
+        loss = format_f(c_loss + d_loss)
+        print_message(f"epoch {e}, batch {t}: loss {loss}; training goes on")
+    seconds_a_step = (time.perf_counter() - shown["start"]) / shown["steps"]
     if t == batch_num:
-        say("", end="")  # clears the line
-    elif steps % math.ceil(0.3 / pace) == 0:  # some three times a second
-        left = round(pace * ((epoch - e + 1) * batch_num - t))
-        line = f"epoch {e}/{epoch} batch {t}/{batch_num} c_loss {c_loss:.3f} d_loss {d_loss:.3f}"
-        line += f" {pace * batch_num:.1f} s/epoch {left // 60}:{left % 60:02} left"
-        say(line, end="")
+        show_line("")
+    elif shown["steps"] % math.ceil(0.3 / seconds_a_step) == 0:  # 3 times a second
+        steps_left = (epoch - e + 1) * batch_num - t
+        minutes, seconds = divmod(round(seconds_a_step * steps_left), 60)
+        show_line(
+            f"epoch {e}/{epoch} batch {t}/{batch_num} "
+            f"c_loss {c_loss:.3f} d_loss {d_loss:.3f} "
+            f"{seconds_a_step * batch_num:.1f} s/epoch {minutes}:{seconds:02} left"
+        )
 
 
-def say(text, end="\n"):
-    """Print `text` on standard error; end="": on terminals only, overwritten by the next say()."""
+def terminal_width():
+    """The columns of the terminal that standard error is; 0 if it is not a terminal."""
     try:
-        width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
-        text = f"\r{'':{width}}\r{text if end else text[:width]}"
-    except OSError:  # no terminal
-        text = text if end else ""
-    print(text, end=end, file=sys.stderr, flush=True)
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (AttributeError, OSError, ValueError):  # a console's own stream, or a file
+        return 0
 
 
-def fail(message, status=2):
-    """End the program with `message` as its last word."""
-    say(f"{NAME}: {message}".replace("\n", " "))
-    raise SystemExit(status)
+def show_line(line):
+    """On a terminal, show `line` in the place of the line shown before."""
+    width = terminal_width() - 1
+    if width > 0:
+        blank = " " * width
+        print(f"\r{blank}\r{line[:width]}", end="", file=sys.stderr, flush=True)
+
+
+def print_message(message):
+    """Print a line on standard error that names the script."""
+    show_line("")
+    message = message.replace("\n", " ")
+    print(f"{NAME}: {message}", file=sys.stderr, flush=True)
+
+
+def fail(message):
+    """End the program with `message` in one line, status 2."""
+    print_message(message)
+    raise SystemExit(2)
+
+
+# ------------------------------------------------------------------------- the program
 
 
 def options(argv=None):
-    """The flags, checked; `saved`: what the --resume file holds, or None; `e`: 0, see resume()."""
-    parser = argparse.ArgumentParser(
-        description=f"{NAME}: see README.md", allow_abbrev=False
-    )
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-    parser.error = lambda message: fail(f"{message}; see --help")
-    add = parser.add_argument_group("the original's variables").add_argument
-    add(
-        "--epoch",
-        type=int,
-        default=100,
-        metavar="N",
-        help="passes over the images, in all",
-    )
-    add(
-        "--batch-size",
-        type=int,
-        default=60,
-        metavar="N",
-        help="real images a step; as many fake",
-    )
-    add(
-        "--images-num",
-        type=int,
-        default=60000,
-        metavar="N",
-        help="train on the first N images",
-    )
-    add(
-        "--learning-rate",
-        type=float,
-        default=LEARNING_RATE,
-        metavar="X",
-        help="step of an update",
-    )
-    add = parser.add_argument_group("the port's own").add_argument
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="MATLAB's rng(N); a fresh MATLAB has 0",
-    )
-    add(
-        "--precision",
-        choices=["double", "single"],
-        default="double",
-        help="single: for speed",
-    )
-    add(
-        "--gradient",
-        choices=["matlab", "exact"],
-        default="matlab",
-        help="exact: the right one",
-    )
-    add(
-        "--data",
-        default=f"{HERE}/data/mnist_uint8.mat",
-        metavar="FILE",
-        help="the MNIST images",
-    )
-    add("--pics", default="./pics", metavar="DIR", help="folder for the pictures")
-    add(
-        "--checkpoint", metavar="FILE", help="save the workspace here after every epoch"
-    )
-    add(
-        "--resume",
-        metavar="FILE",
-        help="go on from a checkpoint; to save, give both flags",
-    )
-    opt, saved = parser.parse_args(argv), None
-    if opt.resume:
-        names = [
-            "e",
-            "steps",
-            "c_loss",
-            "d_loss",
-            "rng_state",
-            "generator",
-            "discriminator",
-        ]
-        saved = load_mat(
-            "--resume", opt.resume, [*SETTINGS, *names], "--checkpoint makes one"
-        )
-        kept = {
-            k: str(saved[k]).removesuffix(".0") for k in SETTINGS if k in saved
-        }  # 60.0 as 60
-        flags = [f"--{k.replace('_', '-')}={v}" for k, v in kept.items()]
-        opt = parser.parse_args(
-            flags + (argv or sys.argv[1:])
-        )  # the given flags win, being last
-    opt.e, opt.saved = 0, saved
+    """The flags in `argv`, a list, or those of the command line; checked.
+
+    Settings that no flag names are those of the --resume file, or else the defaults.
+    """
+    opt = argument_parser().parse_args(argv)
     if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
         fail("--data, --pics, --checkpoint and --resume must not be empty")
-    if min(opt.epoch, opt.images_num) < 1 or opt.batch_size < 16:  # MATLAB: index error
+    saved = {}
+    if opt.resume:
+        hint = "--checkpoint makes such a file"
+        saved = load_mat("--resume", opt.resume, list(SETTINGS), hint)
+    for name, default in SETTINGS.items():
+        if getattr(opt, name) is None:
+            value = default
+            if name in saved:
+                value = saved_setting(opt, saved, name)
+            setattr(opt, name, value)
+    check_flags(opt)
+    return opt
+
+
+def argument_parser():
+    """The flags and their help."""
+    parser = argparse.ArgumentParser(
+        description=f"{NAME}: see README.md",
+        epilog="Two runs at once are faster with OPENBLAS_NUM_THREADS=1 set for both.",
+        allow_abbrev=False,
+    )
+    parser.error = lambda message: fail(f"{message}; see --help")
+
+    def add(group, flag, kind, text, metavar="N", **more):
+        group.add_argument(flag, type=kind, metavar=metavar, help=text, **more)
+
+    group = parser.add_argument_group("the original's variables")
+    epochs = f"passes over the images, in all (default: {EPOCH})"
+    add(group, "--epoch", int, epochs, default=EPOCH)
+    text = f"real images a step; as many fake (default: {BATCH_SIZE})"
+    add(group, "--batch-size", int, text)
+    text = f"train on the first N images (default: {IMAGES_NUM})"
+    add(group, "--images-num", int, text)
+    text = f"step of an update (default: {LEARNING_RATE})"
+    add(group, "--learning-rate", float, text, "X")
+    group = parser.add_argument_group("the port's own")
+    text = "MATLAB's rng(N); a fresh MATLAB has 0 (default: 0)"
+    add(group, "--seed", int, text)
+    text = "double, or single for speed (default: double)"
+    add(group, "--precision", str, text, "P", choices=["double", "single"])
+    text = "matlab, or exact without the bug (default: matlab)"
+    add(group, "--gradient", str, text, "G", choices=["matlab", "exact"])
+    text = "the images (default: data/mnist_uint8.mat)"
+    data = f"{HERE}/data/mnist_uint8.mat"
+    add(group, "--data", str, text, "FILE", default=data)
+    text = "folder for the pictures (default: ./pics)"
+    add(group, "--pics", str, text, "DIR", default="./pics")
+    text = "save the workspace here after every epoch"
+    add(group, "--checkpoint", str, text, "FILE")
+    text = "go on from a checkpoint; to save, give both flags"
+    add(group, "--resume", str, text, "FILE")
+    return parser
+
+
+def saved_setting(opt, saved, name):
+    """A setting of the --resume file, as the flag would give it."""
+    value = saved[name]
+    if isinstance(SETTINGS[name], str):
+        return str(value)
+    if isinstance(SETTINGS[name], int):
+        return saved_number(opt, saved, name)
+    return float(value) if is_real(np.asarray(value)) and np.size(value) == 1 else 0.0
+
+
+def check_flags(opt):
+    """End the program if a flag's value cannot be used."""
+    if opt.epoch < 1:
+        fail("--epoch must be at least 1")
+    if opt.images_num < 1:
+        fail("--images-num must be at least 1")
+    if opt.batch_size < 16:  # MATLAB: save_images stops with an index error
+        fail("--batch-size must be at least 16, for the 4x4 pictures")
+    if opt.images_num % opt.batch_size:  # MATLAB: an index error in the last batch
+        fits = opt.images_num // opt.batch_size * opt.batch_size
         fail(
-            "--epoch and --images-num must be at least 1, --batch-size at least 16 (4x4 pictures)"
+            f"--images-num {opt.images_num} must be a multiple of --batch-size "
+            f"{opt.batch_size}, such as {fits or opt.batch_size}"
         )
-    if not 0 < opt.learning_rate < math.inf or not 0 <= opt.seed < 2**32:
-        fail("--learning-rate must be finite and above 0, --seed in 0..4294967295")
-    if (
-        opt.images_num % opt.batch_size
-    ):  # MATLAB: stops with an index error in the last batch
-        fail(
-            f"--images-num {opt.images_num} must be a multiple of --batch-size {opt.batch_size}"
-        )
+    if not 0 < opt.learning_rate < math.inf:
+        fail("--learning-rate must be finite and above 0")
+    if not 0 <= opt.seed < 2**32:
+        fail("--seed must be in 0..4294967295")
+    if opt.precision not in ("double", "single"):
+        fail("--precision must be double or single")
+    if opt.gradient not in ("matlab", "exact"):
+        fail("--gradient must be matlab or exact")
     if os.path.isfile(opt.pics):
-        fail(f"--pics {opt.pics}: is no folder")
+        fail(f"--pics {opt.pics}: is not a folder")
     if opt.checkpoint and os.path.exists(opt.checkpoint):
         if not opt.resume or not os.path.samefile(opt.checkpoint, opt.resume):
-            fail(
-                f"--checkpoint {opt.checkpoint}: is there already; --resume it, or name another"
-            )
-    return opt
+            exists = f"--checkpoint {opt.checkpoint}: already exists"
+            fail(f"{exists}; add --resume to go on from it, or name another")
 
 
 def run():
     """Run main() as a program: Ctrl-C and errors of files or memory end in one line."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
-    sys.stderr = sys.stderr or open(os.devnull, "w")
-    sys.stdout.reconfigure(
-        errors="backslashreplace"
-    )  # the console may not know a path's letters
-    if hasattr(signal, "SIGTSTP"):  # Ctrl-Z: clear the line, then stop as ever
-        stop = signal.SIGSTOP
-        signal.signal(
-            signal.SIGTSTP, lambda *_: (say("", end=""), signal.raise_signal(stop))
-        )
+    prepare_streams()
     opt = None
     try:
         opt = options()
-        main(opt)
+        return main(opt)
     except KeyboardInterrupt:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # a second Ctrl-C would cut the line short
-        if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
-            fail("stopped; this run wrote no checkpoint", 130)
-        e = load_mat("--checkpoint", opt.checkpoint, ["e"], "training stopped")["e"]
-        more = [] if opt.resume == opt.checkpoint else ["--resume", opt.checkpoint]
-        words = sys.orig_argv + more  # the last --resume counts
-        command = (
-            shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(words)
-        )
-        fail(f"stopped; saved after epoch {e:.0f}; go on with: {command}", 130)
+        # a second Ctrl-C would cut the line short
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print_message(f"stopped; {what_is_saved(opt)}")
+        signal.signal(signal.SIGINT, handler)  # a console goes on after this
+        raise SystemExit(130) from None
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
@@ -772,5 +1033,33 @@ def run():
         fail(f"{error.filename or 'output'}: {error.strerror}")
 
 
+def prepare_streams():
+    """Let closed streams, and paths in any alphabet, do no harm."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def what_is_saved(opt):
+    """After Ctrl-C: what is saved, and how to go on from there."""
+    if not opt or not opt.checkpoint or not os.path.exists(opt.checkpoint):
+        return "this run wrote no checkpoint"
+    hint = "training stopped"
+    e = load_mat("--checkpoint", opt.checkpoint, ["e"], hint)["e"]
+    flags = sys.argv[1:]
+    words = list(sys.orig_argv)
+    go_on = "go on with"
+    if words[-len(flags) :] != flags:  # started within Jupyter, Spyder or IDLE
+        words = flags
+        go_on = "go on with the flags"
+    if opt.resume != opt.checkpoint:
+        words = [*words, "--resume", opt.checkpoint]  # the last --resume counts
+    command = shlex.join(words)
+    if os.name != "posix":
+        command = subprocess.list2cmdline(words)
+    return f"saved after epoch {e:.0f}; {go_on}: {command}"
+
+
 if __name__ == "__main__":
-    run()
+    generator, discriminator = run()

@@ -2,7 +2,8 @@ function check_checkpoint(file, out)
 % Check that a checkpoint has the form of the original's workspace, and use it.
 %
 % file: what --checkpoint wrote, with noise (B x 100) beside it in noise.mat;
-% out: gets images_fake, the generator's output for that noise, from formulas of our own.
+% out: gets images_fake, the generator's output for that noise, from formulas of our
+% own.
 % Stops with an error at the first thing that is not as it should be.
 % Run under GNU Octave 7.3; plain enough for MATLAB, where it was not run.
 run = load(file);
@@ -12,7 +13,8 @@ check_network(run.discriminator, [784, 512, 1]);
 names = {'e', 'batch_size', 'images_num', 'learning_rate', 'seed'};
 for i = 1:numel(names)
     value = run.(names{i});
-    assert(isa(value, 'double') && isscalar(value), [names{i}, ' is no double scalar']);
+    assert(isa(value, 'double') && isscalar(value), ...
+        [names{i}, ' is not a double scalar']);
 end
 steps = run.e * run.images_num / run.batch_size;
 assert(isequal(size(run.c_loss), [steps, 1]) && isequal(size(run.d_loss), [steps, 1]));
@@ -44,7 +46,8 @@ for i = 2:3
         if fields{k}(1) == 'w'
             rows = architecture(i - 1);
         end
-        assert(isa(x, 'double') && isequal(size(x), [rows, architecture(i)]), fields{k});
+        assert(isa(x, 'double'), fields{k});
+        assert(isequal(size(x), [rows, architecture(i)]), fields{k});
     end
 end
 end

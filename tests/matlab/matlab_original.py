@@ -1,15 +1,18 @@
-"""The original gan_adam.m and gan_mbgd.m, for tests. They are not part of this repository."""
+"""The original gan_adam.m and gan_mbgd.m, for tests; this repository lacks them."""
 
 import os
 
 NAMES = ("gan_adam.m", "gan_mbgd.m")
-HOW = "the original scripts are not here: set GAN_MATLAB_DIR=folder with gan_adam.m and gan_mbgd.m"
+HOW = (
+    "the original scripts are missing: "
+    "set GAN_MATLAB_DIR=folder with gan_adam.m and gan_mbgd.m"
+)
 
 
 def original():
-    """The folder that has both original scripts, from GAN_MATLAB_DIR; None where it is not set.
+    """The folder GAN_MATLAB_DIR with both original scripts; None if that is not set.
 
-    Raises FileNotFoundError when it is set and lacks one of them.
+    Raises FileNotFoundError if it is set and lacks one of them.
     """
     given = os.environ.get("GAN_MATLAB_DIR")
     if not given:

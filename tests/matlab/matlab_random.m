@@ -3,25 +3,72 @@ function x = matlab_random(what, varargin)
 %
 %   matlab_random('seed', 0)          as rng(0, 'twister')
 %   matlab_random('state', words)     as s.State = words (625 of uint32), rng(s)
-%   x = matlab_random('rand', m, n)   as rand(m, n); likewise 'randn'
-%   kk = matlab_random('randperm', n)
+%   x = matlab_random('rand', m, n)   as rand(m, n)
+%   x = matlab_random('randn', m, n)  as randn(m, n)
+%   x = matlab_random('randi', imax, m, n)   as randi(imax, m, n)
+%   kk = matlab_random('randperm', n)        as randperm(n)
 %
-% One stream serves all three, the Mersenne Twister MT19937. Each number takes a pair of its 32-bit
-% words, and some normal numbers more. data/randn_edges.txt has what randn needs.
-% Run under GNU Octave 7.3, where its numbers equal those of gan_adam.py, which equal MATLAB's.
+% rand, randn and randi take MATLAB's sizes: none for 1 x 1, n for n x n, [m, n] or
+% m, n, ... and 'double' after them; randi takes imax or [imin, imax]. Other forms, as
+% rand(m, n, 'single') or randperm(n, k), stop with an error.
+%
+% One stream serves all, the Mersenne Twister MT19937. Each number takes a pair of its
+% 32-bit words, and some normal numbers more. data/randn_edges.txt has what randn needs.
+% Run under GNU Octave 7.3, where its numbers equal those of gan_adam.py, which equal
+% MATLAB's.
+if any(strcmp(what, {'rand', 'randn', 'randi'})) && ~isempty(varargin) ...
+        && isequal(varargin{end}, 'double')
+    varargin(end) = [];
+end
 switch what
     case {'seed', 'state'}
         stream(what, varargin{1});
         x = [];
     case 'rand'
-        x = reshape(uniform(stream('take', varargin{1} * varargin{2})), varargin{:});
+        dims = random_size(what, varargin);
+        x = reshape(uniform(stream('take', prod(dims))), dims);
     case 'randn'
-        x = ziggurat(varargin{:});
+        dims = random_size(what, varargin);
+        x = reshape(ziggurat(prod(dims)), dims);
+    case 'randi'
+        x = whole_numbers(varargin{:});
     case 'randperm'
-        [~, x] = sort(uniform(stream('take', varargin{1})));
+        x = permutation(varargin{:});
     otherwise
         error('matlab_random:usage', 'matlab_random: not known: %s', what);
 end
+end
+
+
+function x = whole_numbers(limits, varargin)
+% Random whole numbers from 1 to limits, or from limits(1) to limits(2).
+if nargin < 1 || ~isnumeric(limits) || ~any(numel(limits) == [1, 2]) ...
+        || any(limits(:) ~= floor(limits(:))) || any(isinf(double(limits(:))))
+    error('matlab_random:usage', ...
+        'randi: the first argument must be imax or [imin, imax], whole numbers');
+end
+limits = double(limits(:)');
+if isscalar(limits)
+    limits = [1, limits];
+end
+count = limits(2) - limits(1) + 1;
+if count < 1
+    error('matlab_random:usage', 'randi: nothing is in the range %d to %d', limits);
+end
+dims = random_size('randi', varargin);
+u = uniform(stream('take', prod(dims)));
+x = reshape(limits(1) + floor(u * count), dims);
+end
+
+
+function kk = permutation(varargin)
+% The numbers 1 to n in random order (1 x n), where varargin is {n}.
+if numel(varargin) ~= 1 || ~isnumeric(varargin{1}) || ~isscalar(varargin{1}) ...
+        || ~(varargin{1} >= 0) || varargin{1} ~= floor(varargin{1})
+    error('matlab_random:usage', ...
+        'randperm: only randperm(n) is known here, n a whole number');
+end
+[~, kk] = sort(uniform(stream('take', double(varargin{1}))));
 end
 
 
@@ -32,21 +79,22 @@ end
 
 
 function edge = randn_edges()
-% The 257 edges of the ziggurat's strips, edge(k + 1) the right edge of strip k: 1 x 257.
+% The 257 edges of the ziggurat's strips (1 x 257): edge(k + 1) is strip k's right one.
 persistent known
 if isempty(known)
     here = fileparts(mfilename('fullpath'));
-    file = fullfile(fileparts(fileparts(here)), 'data', 'randn_edges.txt');
+    file = [fileparts(fileparts(here)), '/data/randn_edges.txt'];
     fid = fopen(file, 'r');
     if fid < 0
-        error('matlab_random:edges', 'cannot be read: %s', file);
+        error('matlab_random:edges', 'the file cannot be read: %s', file);
     end
     lines = strsplit(fread(fid, [1, Inf], '*char'), sprintf('\n'));
     fclose(fid);
     lines = lines(~strncmp(lines, '%', 1));
     found = sscanf(sprintf('%s ', lines{:}), '%f')';
     if numel(found) ~= 257 || any(diff(found) <= 0)
-        error('matlab_random:edges', 'lacks the 257 edges that randn needs: %s', file);
+        error('matlab_random:edges', ...
+            'the file lacks the 257 edges that randn needs: %s', file);
     end
     known = found;
 end
@@ -54,23 +102,24 @@ edge = known;
 end
 
 
-function x = ziggurat(m, n)
-% Standard normal numbers (m x n), by the ziggurat of Marsaglia and Tsang (2000) with 256 strips.
+function x = ziggurat(count)
+% Standard normal numbers (1 x count), by the ziggurat of Marsaglia and Tsang (2000).
 %
-% A pair of words gives a strip, 1..256, and a place in it. Most places lie under the curve: that
-% is the value. In strip 256 the others stand for the tail; elsewhere the next pair decides.
+% A pair of words gives a strip, 1..256, and a place in it. Most places lie under the
+% curve: that is the value. In strip 256 the others stand for the tail; elsewhere the
+% next pair decides.
 edge = randn_edges();
 height = exp(-edge .* edge / 2);
 r = edge(256);  % where the tail begins
 
-count = m * n;
 pairs = stream('look', count + ceil(count / 16) + 128);
 strip = floor(pairs(2, :) / 2^24) + 1;
-value = ((floor(pairs(1, :) / 2^3) * 2^24 + mod(pairs(2, :), 2^24)) / 2^52 - 1) .* edge(strip + 1);
+place = (floor(pairs(1, :) / 2^3) * 2^24 + mod(pairs(2, :), 2^24)) / 2^52 - 1;
+value = place .* edge(strip + 1);
 u = uniform(pairs);
 hard = [find(abs(value) > edge(strip)), Inf];  % the pairs that need a closer look
 h = 1;
-x = zeros(m, n);
+x = zeros(1, count);
 filled = 0;
 p = 1;  % the next pair
 while filled < count
@@ -86,7 +135,8 @@ while filled < count
     end
     s = strip(p);
     if s < 256
-        accept = height(s + 1) + u(p + 1) * (height(s) - height(s + 1)) < exp(-value(p)^2 / 2);
+        y_of_point = height(s + 1) + u(p + 1) * (height(s) - height(s + 1));
+        accept = y_of_point < exp(-value(p)^2 / 2);
         y = value(p);
         p = p + 2;
     else
@@ -117,9 +167,9 @@ end
 function pairs = stream(action, n)
 % The 32-bit words of the Mersenne Twister MT19937 in pairs, as doubles (2 x n).
 %
-% stream('seed', n) starts anew; stream('state', n) goes on from MATLAB's 625 words n; 'take' gives
-% the next n pairs; 'look' gives them and leaves them in the stream.
-persistent state ahead
+% stream('seed', n) starts anew; stream('state', n) goes on from MATLAB's 625 words n;
+% 'take' gives the next n pairs; 'look' gives them and leaves them in the stream.
+persistent state ahead  % ahead: the words to come that are known already, 1 x k
 pairs = [];
 if strcmp(action, 'seed')
     if n == 0
@@ -132,26 +182,26 @@ if strcmp(action, 'seed')
         s = mod(s * uint64(1812433253), uint64(2^32));
         state(i) = mod(double(s) + i - 1, 2^32);
     end
-    ahead = zeros(2, 0);
+    ahead = zeros(1, 0);
     return
 end
-if strcmp(action, 'state')  % 624 words, and how many of them were given out: an even number
+if strcmp(action, 'state')  % 624 words, and how many of them were given out
     state = uint32(n(1:624));
     state = state(:);
-    left = temper(state);
-    ahead = reshape(double(left(double(n(625))+1:end)), 2, []);
+    left = double(temper(state))';
+    ahead = left(double(n(625))+1:end);
     return
 end
-rounds = ceil(max(n - size(ahead, 2), 0) / 312);
+rounds = ceil(max(2 * n - numel(ahead), 0) / 624);
 words = zeros(624, rounds, 'uint32');
 for i = 1:rounds
     state = twist(state);
     words(:, i) = state;
 end
-ahead = [ahead, reshape(double(temper(words)), 2, [])];
-pairs = ahead(:, 1:n);
+ahead = [ahead, double(temper(words(:)))'];
+pairs = reshape(ahead(1:2*n), 2, n);
 if strcmp(action, 'take')
-    ahead = ahead(:, n+1:end);
+    ahead = ahead(2*n+1:end);
 end
 end
 

@@ -1,26 +1,33 @@
 function record_from(script, out, checkpoint, images_num)
-% RECORD_FROM  Run your own copy of gan_adam.m or gan_mbgd.m on from a checkpoint of the port.
+% RECORD_FROM  Run your own copy of gan_adam.m or gan_mbgd.m on from a checkpoint.
 %
 %   record_from('gan_adam.m', 'record.mat', 'run.mat', 6000)
 %
 % script       path of gan_adam.m or gan_mbgd.m; the file itself is not changed
 % out          .mat file to write, as by record_run
 % checkpoint   what python gan_adam.py --checkpoint FILE has written
-% images_num   number of images, a multiple of the checkpoint's batch_size, at most 60000
+% images_num   number of images, a multiple of the checkpoint's batch_size, at most
+%              60000
 %
-% One epoch is run, number e + 1 where the checkpoint was written after epoch e. In the script's
-% copy the two lines with nnsetup take the checkpoint's networks, the loop is for e=e+1:e+1,
-% batch_size and learning_rate are the checkpoint's, and the random numbers go on where its own
-% ended. All the rest, and what out gets, is as for RECORD_RUN: help record_run. There `first` is
-% the checkpoint's e and `epoch` is e + 1; seed is the checkpoint's.
+% One epoch is run, number e + 1 where the checkpoint was written after epoch e. In the
+% script's copy the two lines with nnsetup take the checkpoint's networks, the loop is
+% for e=e+1:e+1, batch_size and learning_rate are the checkpoint's, and the random
+% numbers go on where its own ended. All the rest, and what out gets, is as for
+% RECORD_RUN: help record_run. There `first` is the checkpoint's e and `epoch` is e + 1;
+% seed is the checkpoint's.
 %
-% Refused is a checkpoint of the other script, or with precision single, or with gradient exact.
+% rng_state in the checkpoint may be MATLAB's own, s or s.State of s = rng, with the
+% generator twister.
 %
-% WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or later) has been
-% read with care, but NEVER RUN in MATLAB: none was at hand.
+% It refuses a checkpoint of the other script, one with other sizes than the script's
+% nnsetup lines, one with precision single, and one with gradient exact.
+%
+% WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
+% later) has been read with care, but NEVER RUN in MATLAB: none was at hand.
 
 if nargin ~= 4
-    error('record_run:usage', 'usage: record_from(script, out, checkpoint, images_num)');
+    error('record_run:usage', ...
+        'usage: record_from(script, out, checkpoint, images_num)');
 end
 record_need_whole(images_num, 1, 60000, 'images_num');
 start = record_checkpoint(record_full_path(checkpoint, 'checkpoint'));

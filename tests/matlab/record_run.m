@@ -1,53 +1,66 @@
 function record_run(script, out, seed, epoch, images_num)
-% RECORD_RUN  Run your own copy of gan_adam.m or gan_mbgd.m and write down what it computes.
+% RECORD_RUN  Run your own copy of gan_adam.m or gan_mbgd.m and record what it computes.
 %
 %   record_run('gan_adam.m', 'record.mat', 0, 2, 6000)
 %
 % script       path of gan_adam.m or gan_mbgd.m; the file itself is not changed
-% out          .mat file to write (format v7), for python tests/matlab/compare_matlab.py OUT
+% out          .mat file to write (format v7), for
+%              python tests/matlab/compare_matlab.py OUT
 % seed         whole number in 0..2^32-1, as for rng(seed, 'twister')
 % epoch        number of epochs
 % images_num   number of images, a multiple of the script's batch_size, at most 60000
 %
 % See also RECORD_FROM, which goes on from a checkpoint of the Python port.
 %
-% mnist_uint8.mat is looked for beside the script, then in this repository's folder data.
-% A copy of the script runs in a temporary folder, where its pictures go too. It differs from the
-% script only so:
-%   - clear, clearvars, clc and close are left out, and so is what seeds random numbers: rng(...),
-%     rand('seed', ...), RandStream.setGlobalStream(...); of the latter it says so
+% It looks for mnist_uint8.mat beside the script, then in this repository's folder data.
+% A copy of the script runs in a temporary folder, where its pictures go too. The copy
+% differs from the script only so:
+%   - clear, clearvars, clc and close are left out
+%   - what seeds random numbers is left out: rng(...), rand('seed', ...),
+%     RandStream.setGlobalStream(...); it prints each such line
 %   - epoch and images_num have the given values
 %   - both losses are kept at every step, and so is what fprintf prints
 %   - comments are blank
-%   - normrnd and unifrnd are not those of the Statistics and Machine Learning Toolbox, which need
-%     not be there: they are the same formulas on randn and rand, for the same numbers
-% It stops with an error, before anything runs, when the script is another one, or one of the lines
-% to change is not there exactly once.
+%   - in Octave, which reads scripts in UTF-8: another script is taken to be in GBK
+%   - normrnd and unifrnd are not those of the Statistics and Machine Learning Toolbox,
+%     which may be missing: they are the same formulas on randn and rand, for the same
+%     numbers
+% It stops with an error, before anything runs, when the script is another one, or one
+% of the lines to change is not there exactly once.
+%
+% The networks may have any sizes and numbers of layers: those in the script's two
+% nnsetup lines. It stops with an error, before anything runs, unless the generator's
+% last size is the discriminator's first and the number of train_x's columns, the
+% discriminator's last is 1, and noise has as many columns as the generator's first.
 %
 % out gets
 %   script        'gan_adam' or 'gan_mbgd'
 %   producer      'MATLAB ' or 'GNU Octave ', and the version
 %   seed, images_num, batch_size, learning_rate
-%   first, epoch  the numbers of the epoch before the first one, 0 here, and of the last one
+%   first, epoch  the numbers of the epoch before the first one, 0 here, and of the last
 %   c_loss, d_loss                the losses of every step (n x 1)
-%   complete      1; or 0 for a run that an error or Ctrl-C has broken off: then c_loss and d_loss
-%                 end there, and all the rest is as after their last step
-%   images_fake   the last batch, batch_size x 784
-%   generator, discriminator      as after the last step, without a, z, d, dw, db
+%   complete      1; or 0 for a run that an error or Ctrl-C has broken off: then c_loss
+%                 and d_loss end there, and all the rest is as after their last step
+%   images_fake   the last batch, batch_size x the generator's last size
+%   generator, discriminator      as after the last step, without a, z, d, dw, db;
+%                 architecture has the sizes
 %   printed       the lines that the script has printed, char(10) between them
 %   images_check  two sums that tell other images (1 x 2)
 %
-% The session is left as it was: random numbers, path, working folder, warnings, variables.
+% The session is left as it was: random numbers, path, working folder, warnings,
+% variables.
 %
-% In MATLAB the numbers are MATLAB's own. Octave draws other numbers than MATLAB from a seed, so
-% there normrnd, unifrnd and randperm draw what MATLAB draws, to the last bit, by matlab_random.m.
-% The arithmetic is Octave's. imwrite does nothing there.
+% In MATLAB the numbers are MATLAB's own. Octave draws other numbers than MATLAB from a
+% seed, so there rand, randn, randi, randperm, normrnd and unifrnd draw what MATLAB
+% draws, to the last bit, by matlab_random.m. The arithmetic is Octave's. imwrite does
+% nothing there.
 %
-% WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or later) has been
-% read with care, but NEVER RUN in MATLAB: none was at hand.
+% WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
+% later) has been read with care, but NEVER RUN in MATLAB: none was at hand.
 
 if nargin ~= 5
-    error('record_run:usage', 'usage: record_run(script, out, seed, epoch, images_num)');
+    error('record_run:usage', ...
+        'usage: record_run(script, out, seed, epoch, images_num)');
 end
 record_need_whole(seed, 0, 2^32 - 1, 'seed');
 record_need_whole(epoch, 1, 10^6, 'epoch');

@@ -85,7 +85,8 @@ def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(
     ours, theirs = [], []
     for file, nets in ("run.mat", ours), ("workspace.mat", theirs):
         nets += [gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])]
-        gan.resume(gan.options(["--resume", str(folder / file)]), *nets)
+        opt = gan.options(["--resume", str(folder / file), "--images-num", "6000"])
+        gan.resume(opt, *nets, gan.load_train_x(opt.data, 6000))
     generator, discriminator = ours
     gan.nnff(discriminator, gan.nnff(generator, last_noise(gan))["layers"][-1]["a"])
     gan.nnbp_d(discriminator, discriminator["layers"][-1]["z"], np.ones((60, 1)))

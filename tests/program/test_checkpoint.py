@@ -218,7 +218,8 @@ def test_flags_override_what_is_stored(gan, tmp_path, capsys):
     )
     # --seed starts the stream anew
     opt = gan.options(["--resume", file, "--seed", "3"])
-    gan.resume(opt, gan.nnsetup([100, 24, 784]), gan.nnsetup([784, 24, 1]))
+    train_x = gan.load_train_x(opt.data, opt.images_num)
+    gan.resume(opt, gan.nnsetup([100, 24, 784]), gan.nnsetup([784, 24, 1]), train_x)
     drawn = gan.rand(1, 3)
     gan.rng(3)
     np.testing.assert_array_equal(drawn, gan.rand(1, 3))
@@ -301,7 +302,11 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
         file = small_run(mine, tmp_path / mine.__name__)
         status, said = ended(other, ["--resume", file, "--epoch", 3], capsys)
         assert (status, said.out) == (2, "")
-        assert said.err.count("\n") == 1 and "w_m" in said.err and file in said.err
+        assert (
+            said.err.count("\n") == 1
+            and "other script" in said.err
+            and file in said.err
+        )
 
 
 def with_layer(network, **values):
@@ -395,13 +400,13 @@ def test_other_foreign_files(gan, small_data, tmp_path, capsys):
     file = small_run(gan, tmp_path)
     capsys.readouterr()
     whole = loadmat(file, simplify_cells=True)
-    whole = {k: v for k, v in whole.items() if k[0] != "_"}
+    # made-up images will do here; without a checksum any do
+    whole = {k: v for k, v in whole.items() if k[0] != "_" and k != "images_sha256"}
     bad = str(tmp_path / "bad.mat")
     savemat(bad, whole)  # as it is it is accepted: 2 epochs are done
     flags = ["--resume", bad, "--pics", str(tmp_path / "none"), "--data", small_data]
-    with pytest.raises(SystemExit) as end:
-        gan.main(gan.options([*flags, "--epoch", "2"]))
-    assert end.value.code == 0 and "2 epochs" in capsys.readouterr().err
+    gan.main(gan.options([*flags, "--epoch", "2"]))
+    assert "2 epochs" in capsys.readouterr().err
     for what, variables in foreign_files(gan, whole):
         savemat(bad, variables)
         with pytest.raises(SystemExit) as end:
@@ -412,7 +417,7 @@ def test_other_foreign_files(gan, small_data, tmp_path, capsys):
     # a broken setting is one too where a flag takes its place
     savemat(bad, whole | {"batch_size": 0.0})
     status, said = ended(gan, [*flags, "--batch-size", 32], capsys)
-    assert status == 2 and said.err.count("\n") == 1 and "division by zero" in said.err
+    assert status == 2 and said.err.count("\n") == 1 and "batch_size" in said.err
     assert not (tmp_path / "none").exists()
 
 
@@ -429,7 +434,8 @@ def test_whole_numbers_are_numbers(gan, tmp_path, capsys):
     )
     opt = gan.options(["--resume", str(tmp_path / "bytes.mat")])
     generator, discriminator = gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
-    gan.resume(opt, generator, discriminator)
+    train_x = gan.load_train_x(opt.data, opt.images_num)
+    gan.resume(opt, generator, discriminator, train_x)
     b = generator["layers"][1]["b"]
     assert b.shape == (1, 24) and b.dtype == np.float64 and not b.any()
 

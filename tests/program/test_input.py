@@ -37,15 +37,20 @@ def test_bad_values(gan, flag, bad, capsys, tmp_path):
 def test_bad_data_files(gan, capsys, tmp_path):
     x = np.zeros((60, 784), np.uint8)
     files = {
-        "train_x": {"other": x},  # no variable of that name
-        "N x 784 uint8": {"train_x": x[:, :783]},
-        "uint8": {"train_x": np.full((60, 784), np.nan)},
-        "N x 784": {"train_x": x.reshape(60, 28, 28)},
-        "--images-num 120": {"train_x": x},
-        "train_x is a struct": {"train_x": np.zeros(900, [("a", float)])},
-        "has no train_x": {"train_x": {"a": 1.0}},
-        "train_x of N": {"train_x": "text"},
-        "train_x is a cell": {"train_x": np.array([[1.0, "a"]], object)},
+        "has no train_x": {"other": x},
+        "train_x is 60 x 783 uint8, but must be N x 784": {"train_x": x[:, :783]},
+        "0..255": {"train_x": np.full((120, 784), np.nan)},
+        "numbers in 0..255": {"train_x": np.full((120, 784), 256.0)},
+        "0 for black": {"train_x": np.full((120, 784), -1.0)},
+        "60 x 28 x 28 uint8": {"train_x": x.reshape(60, 28, 28)},
+        "60 x 784 uint8, --images-num 120 asks for more rows; --images-num 60 fits": {
+            "train_x": x
+        },
+        "is a struct or": {"train_x": np.zeros(900, [("a", float)])},
+        "train_x is a struct": {"train_x": {"a": 1.0}},
+        "a text": {"train_x": "text"},
+        "or a cell": {"train_x": np.array([[1.0, "a"]], object)},
+        "complex": {"train_x": x + 1j},
     }
     file = tmp_path / "bad.mat"
     for words, variables in files.items():
@@ -143,9 +148,10 @@ def test_damaged_checkpoints(gan, capsys, tmp_path):
     file = str(tmp_path / "run.mat")
     nets = [gan.nnsetup([5, 7, 4]), gan.nnsetup([4, 6, 1])]
     opt = gan.options(["--checkpoint", file])
-    opt.e = 2
     gan.rng(3)
-    gan.save_checkpoint(opt, *nets, [1.0, 2.0], [3.0, 4.0])
+    train_x = np.zeros((60000, 784), np.uint8)
+    checksum = gan.checksum_of(train_x)
+    gan.save_checkpoint(opt, 2, *nets, [1.0, 2.0], [3.0, 4.0], checksum)
     drawn = gan.rand(1, 5)
     with open(file, "rb") as f:
         content = f.read()
@@ -157,12 +163,12 @@ def test_damaged_checkpoints(gan, capsys, tmp_path):
         with at_most(20):
             try:
                 opt = gan.options(["--resume", file])
-                losses = gan.resume(opt, *new)
+                done = gan.resume(opt, *new, train_x)
             except SystemExit as end:
                 refused += 1
                 assert end.code == 2 and capsys.readouterr().err.count("\n") == 1
                 continue
-        assert losses == ([1.0, 2.0], [3.0, 4.0]) and opt.e == 2
+        assert done == (2, [[1.0, 2.0], [3.0, 4.0]])
         np.testing.assert_array_equal(gan.rand(1, 5), drawn)
         for mine, saved in zip(new, nets, strict=True):
             for a, b in zip(mine["layers"][1:], saved["layers"][1:], strict=True):
@@ -181,7 +187,7 @@ def test_checksums_guard_the_checkpoint(golden_run):
         assert kind == 15  # miCOMPRESSED
         zlib.decompress(content[at + 8 : at + 8 + size])
         at, count = at + 8 + size, count + 1
-    assert count == 13 and at == len(content)
+    assert count == 14 and at == len(content)
 
 
 def mat_file(*variables, text=b"MATLAB 5.0 MAT-file"):
@@ -205,13 +211,8 @@ def matrix(kind, shape, name, *content, declared=None):
 
 
 def harmful_files():
-    """Files that would take for ever, take gigabytes or crash the interpreter."""
+    """Files that would take for ever or take gigabytes."""
     yield "version 4", struct.pack("<5i", 0, 1, 1, 0, 2) + b"e\0" + bytes(0)
-    nested = b""
-    for _ in range(20_000):
-        nested = matrix(1, (1, 1), b"", nested)
-    for name in b"generator", b"train_x":
-        yield f"nested cells {name}", mat_file(matrix(1, (1, 1), name, nested))
     for kind, what in (6, "double"), (9, "uint8"):
         for name in b"train_x", b"c_loss", b"generator":
             big = matrix(kind, (2**30, 784), name, struct.pack("<II", 9, 2**31 - 8))
@@ -229,7 +230,7 @@ def harmful_files():
 )
 @pytest.mark.parametrize("name", ONE)
 def test_harmful_files(name, tmp_path):
-    """Each is one line and status 2, within a gigabyte; all in one process that none may crash."""
+    """Each is one line and status 2, within a gigabyte; all in one process."""
     import resource
 
     def limit():
@@ -273,7 +274,7 @@ def test_messages_say_what_is_wrong(gan, small_data, capsys, tmp_path, monkeypat
         assert status == 2 and "None" not in said.err and "()" not in said.err, size
     (tmp_path / "file").write_text("")
     status, said = ended(gan, tiny(small_data, "--pics", tmp_path / "file"), capsys)
-    assert status == 2 and "--pics" in said.err and "no folder" in said.err
+    assert status == 2 and "--pics" in said.err and "not a folder" in said.err
     # an error says nothing of an older file: there is none
     flags = tiny(small_data, "--checkpoint", tmp_path / "none" / "run.mat")
     assert "older" not in ended(gan, flags, capsys)[1].err
@@ -284,4 +285,4 @@ def test_messages_say_what_is_wrong(gan, small_data, capsys, tmp_path, monkeypat
 
     monkeypatch.setattr(gan, "loadmat", too_little)
     status, said = ended(gan, tiny(small_data), capsys)
-    assert status == 2 and "damaged" not in said.err and "allocate" in said.err
+    assert status == 2 and "damaged" not in said.err and "memory" in said.err

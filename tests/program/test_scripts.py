@@ -111,7 +111,7 @@ def test_matlabs_words_for_no_number(gan):
         2e9: "2000000000.000000",
     }
     for x, text in values.items():
-        assert gan.float_f(x) == text
+        assert gan.format_f(x) == text
 
 
 def trained(gan, folder, *flags):

@@ -91,7 +91,8 @@ def samples_by_hand(folder):
         gan_adam.nnsetup([100, 512, 784]),
         gan_adam.nnsetup([784, 512, 1]),
     )
-    gan_adam.resume(opt, generator, discriminator)
+    train_x = gan_adam.load_train_x(opt.data, opt.images_num)
+    gan_adam.resume(opt, generator, discriminator, train_x)
     gan_adam.rng(2026)
     return gan_adam.nnff(generator, gan_adam.unifrnd(-1, 1, 1000, 100))["layers"][-1][
         "a"

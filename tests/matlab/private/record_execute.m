@@ -1,8 +1,9 @@
 function record_execute(script, out, start)
-% Run a copy of `script` as `start` says, and write the record `out`. For record_run, record_from.
+% Run a copy of `script` as `start` says, and write the record `out`.
 %
-% start: a struct with seed, first, epoch, images_num; from a checkpoint moreover script,
-% batch_size, learning_rate, rng_state, generator, discriminator.
+% For record_run and record_from. start: a struct with seed, first, epoch, images_num;
+% from a checkpoint also script, batch_size, learning_rate, rng_state, generator,
+% discriminator.
 octave = exist('OCTAVE_VERSION', 'builtin') ~= 0;
 here = fileparts(fileparts(record_full_path(mfilename('fullpath'), 'this file')));
 name_of_out = char(out);
@@ -13,23 +14,26 @@ end
 out = file_to_write(out, script);
 [copy, start, functions] = record_edit(script, start, octave);
 if mod(start.images_num, start.batch_size) ~= 0
-    error('record_run:images_num', 'images_num %d must be a multiple of batch_size %g', ...
+    error('record_run:images_num', ...
+        'images_num %d must be a multiple of batch_size %g', ...
         start.images_num, start.batch_size);
 end
-data = data_folder({fileparts(script), fullfile(fileparts(fileparts(here)), 'data')});
+data = data_folder({fileparts(script), [fileparts(fileparts(here)), '/data']});
 
 record = struct('script', start.script, 'seed', start.seed, 'first', start.first);
 names = {'epoch', 'images_num', 'batch_size', 'learning_rate'};
 for i = 1:numel(names)
     record.(names{i}) = start.(names{i});
 end
-record.images_check = check_of_images(fullfile(data, 'mnist_uint8.mat'), start.images_num);
+record.images_check = check_of_images([data, '/mnist_uint8.mat'], ...
+    start.images_num, start.sizes.generator(end));
 record.producer = ['MATLAB ', version()];
 if octave
     record.producer = ['GNU Octave ', version()];
 end
 
-old = struct('folder', pwd(), 'path', path(), 'warnings', warning(), 'stream', []);
+old = struct('folder', pwd(), 'path', path(), 'warnings', warning(), ...
+    'stream', []);
 if octave
     warning('off', 'Octave:shadowed-function', 'local');
     warning('off', 'Octave:data-file-in-path', 'local');
@@ -37,10 +41,10 @@ else
     old.stream = rng();
 end
 folder = tempname();
-mkdir(fullfile(folder, 'pics'));
+mkdir([folder, '/pics']);
 record_keep('start', start);
 tidy = onCleanup(@() finish(folder, old, out, record, functions));
-write_text(fullfile(folder, 'record_script.m'), copy);
+write_text([folder, '/record_script.m'], copy);
 write_shadows(folder, octave);
 path_from_the_root(octave);
 addpath(here, data);
@@ -48,7 +52,7 @@ addpath(folder);
 cd(folder);
 rehash();
 set_stream(start, octave);
-run_script(fullfile(folder, 'record_script.m'));
+run_script([folder, '/record_script.m']);
 write_record(out, record, 1);
 record_keep('start', []);
 fprintf('record:%s\n', name_of_out);
@@ -62,10 +66,10 @@ run(file);
 end
 
 
-% ---------------------------------------------------------------------------------- the files
+% ---------------------------------------------------------------------------- the files
 
 function out = file_to_write(out, script)
-% The full path of the record, with .mat; stops with an error if it cannot be written there.
+% The full path of the record, with .mat; stops with an error if it cannot be written.
 out = record_full_path(out, 'out');
 if same_file(out, script)
     error('record_run:out', 'out must not be the script: %s', script);
@@ -73,27 +77,28 @@ end
 if exist(out, 'dir') == 7
     error('record_run:out', 'out must be a file, not a folder: %s', out);
 end
-if isempty(regexp(out, '\.mat$', 'once', 'ignorecase'))
+if numel(out) < 4 || ~strcmpi(out(end-3:end), '.mat')
     out = [out, '.mat'];
 end
 if exist(fileparts(out), 'dir') ~= 7
-    error('record_run:out', 'no folder for the output: %s', out);
+    error('record_run:out', 'the folder for the output does not exist: %s', out);
 end
 if exist(out, 'dir') == 7
     error('record_run:out', 'out must be a file, not a folder: %s', out);
 end
 if exist(out, 'file') == 2 && ~is_record(out)
-    error('record_run:out', 'out is there already and is no record: %s', out);
+    error('record_run:out', 'out already exists and is not a record: %s', out);
 end
 end
 
 
 function yes = same_file(a, b)
-% Whether both paths are those of one file that is there.
+% Whether both paths are those of one file that exists.
 [there_a, a] = fileattrib(a);
 [there_b, b] = fileattrib(b);
 yes = there_a && there_b && isstruct(a) && isstruct(b) ...
-    && (strcmp(a.Name, b.Name) || (ispc() || ismac()) && strcmpi(a.Name, b.Name));
+    && (strcmp(a.Name, b.Name) ...
+    || (ispc() || ismac()) && strcmpi(a.Name, b.Name));
 end
 
 
@@ -112,7 +117,7 @@ function folder = data_folder(folders)
 % The first of both folders that has mnist_uint8.mat.
 for i = 1:2
     folder = folders{i};
-    if exist(fullfile(folder, 'mnist_uint8.mat'), 'file') == 2
+    if exist([folder, '/mnist_uint8.mat'], 'file') == 2
         return
     end
 end
@@ -120,16 +125,23 @@ error('record_run:data', 'mnist_uint8.mat is neither in %s nor in %s', folders{:
 end
 
 
-function sums = check_of_images(file, images_num)
-% Two exact whole numbers (1 x 2) that tell whether the first images are the same, in order.
+function sums = check_of_images(file, images_num, width)
+% Two exact whole numbers (1 x 2) that tell whether the first images are the same.
+%
+% Stops with an error if train_x in the file has not the columns that `width` says.
 loaded = load(file, 'train_x');
 if ~isfield(loaded, 'train_x') || ~isa(loaded.train_x, 'uint8') ...
-        || size(loaded.train_x, 2) ~= 784 || size(loaded.train_x, 1) < images_num
-    error('record_run:data', 'has no train_x of uint8 with 784 columns and %d rows: %s', ...
-        images_num, file);
+        || ~ismatrix(loaded.train_x)
+    error('record_run:data', 'the file has no matrix train_x of uint8: %s', file);
+end
+[rows, columns] = size(loaded.train_x);
+if columns ~= width || rows < images_num
+    error('record_run:data', ['train_x must have %d columns and %d rows or more, ', ...
+        'by the generator''s last size and images_num, but is %d x %d: %s'], ...
+        width, images_num, rows, columns, file);
 end
 x = loaded.train_x(1:images_num, :);
-sums = [sum(x, 1, 'double') * (1:784)', (1:images_num) * sum(x, 2, 'double')];
+sums = [sum(x, 1, 'double') * (1:width)', (1:images_num) * sum(x, 2, 'double')];
 end
 
 
@@ -146,24 +158,24 @@ end
 
 function write_shadows(folder, octave)
 % Write into `folder` the functions that the script is to find there first.
-normal = 'randn(m, n)';
-uniform = 'rand(m, n)';
+shadow(folder, 'normrnd', 'toolbox_random');
+shadow(folder, 'unifrnd', 'toolbox_random');
 if octave
-    normal = 'matlab_random(''randn'', m, n)';
-    uniform = 'matlab_random(''rand'', m, n)';
-    shadow(folder, 'x = randperm(n)', 'x = matlab_random(''randperm'', n);');
-    shadow(folder, 'imwrite(varargin)', '');  % its pictures differ, and may need a library
+    shadow(folder, 'rand', 'matlab_random');
+    shadow(folder, 'randn', 'matlab_random');
+    shadow(folder, 'randi', 'matlab_random');
+    shadow(folder, 'randperm', 'matlab_random');
+    % Octave's pictures differ, and may need a library
+    write_text([folder, '/imwrite.m'], sprintf('function imwrite(varargin)\nend\n'));
 end
-shadow(folder, 'x = normrnd(mu, sigma, m, n)', ['x = ', normal, ' * sigma + mu;']);
-shadow(folder, 'x = unifrnd(a, b, m, n)', ...
-    ['x = (a / 2 + b / 2) + (b / 2 - a / 2) * (2 * ', uniform, ' - 1);']);
 end
 
 
-function shadow(folder, head, body)
-% Write the function with the first line `function head` into `folder`.
-name = regexp(head, '\w+(?=\()', 'match', 'once');
-write_text(fullfile(folder, [name, '.m']), sprintf('function %s\n%s\nend\n', head, body));
+function shadow(folder, name, source)
+% Write a function `name` into `folder` that leaves its work to the function `source`.
+head = sprintf('function x = %s(varargin)\n', name);
+body = sprintf('x = %s(''%s'', varargin{:});\n', source, name);
+write_text([folder, '/', name, '.m'], [head, body, sprintf('end\n')]);
 end
 
 
@@ -190,25 +202,30 @@ end
 end
 
 
-% -------------------------------------------------------------------------------- the session
+% -------------------------------------------------------------------------- the session
 
 function path_from_the_root(octave)
-% Octave loses a relative entry of its path when the working folder changes: write it out.
+% Write out relative entries: Octave loses them when the working folder changes.
 if ~octave
     return
 end
-entries = strsplit(path(), pathsep());
-for i = 1:numel(entries)
-    if ~strcmp(entries{i}, '.')
-        entries{i} = record_full_path(entries{i}, 'the path''s entry');
+entries = [path(), pathsep()];
+full = '';
+first = 1;
+for last = find(entries == pathsep()) - 1
+    entry = entries(first:last);
+    if ~isempty(entry) && ~strcmp(entry, '.')
+        entry = record_full_path(entry, 'the path''s entry');
     end
+    full = [full, entry, pathsep()]; %#ok<AGROW>
+    first = last + 2;
 end
-path(strjoin(entries, pathsep()));
+path(full(1:end-1));
 end
 
 
 function set_stream(start, octave)
-% Start the random numbers from start.rng_state where there is one, else from start.seed.
+% Start the random numbers from start.rng_state if it exists, else from start.seed.
 if isfield(start, 'rng_state')
     if octave
         matlab_random('state', start.rng_state);
@@ -227,7 +244,7 @@ end
 
 
 function finish(folder, old, out, record, functions)
-% Leave the session as it was; and write the record of a run that was broken off.
+% Leave the session as it was, and write the record of a run that was broken off.
 kept = record_keep('all');
 if isfield(kept, 'c_loss') && ~isempty(kept.c_loss) && ~isempty(kept.start)
     try

@@ -1,12 +1,17 @@
 function x = record_keep(action, varargin)
-% What a run leaves behind, kept between calls. The script's copy calls it by the name RECORD_RUN.
+% What a run leaves, kept between calls. The script's copy calls it RECORD_RUN.
 %
-% record_keep('start', start)   begins anew; start as record_execute has it
-% record_keep('step', c_loss, d_loss, images_fake, generator, discriminator)   after each step
-% record_keep('print', format, ...)   prints, as fprintf does, and keeps what was printed
-% nn = record_keep('generator'), nn = record_keep('discriminator')   the start's network
-% kept = record_keep('all')   a struct with c_loss, d_loss (n x 1), images_fake, generator,
-% discriminator, printed (lines with char(10) between them) and start
+% record_keep('start', start)
+%     begins anew; start as record_execute has it
+% record_keep('step', c_loss, d_loss, images_fake, generator, discriminator)
+%     after each step
+% record_keep('print', format, ...)
+%     prints, as fprintf does, and keeps what was printed
+% nn = record_keep('generator'), nn = record_keep('discriminator')
+%     the start's network
+% kept = record_keep('all')
+%     a struct with c_loss, d_loss (n x 1), images_fake, generator, discriminator,
+%     printed (lines with char(10) between them) and start
 persistent kept
 switch action
     case 'start'

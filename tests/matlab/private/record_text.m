@@ -1,8 +1,11 @@
 function [text, code] = record_text(file)
 % The script `file` as two texts of the same length, one char a byte.
 %
-% text: with line ends char(10), without a byte order mark, comments blank. Bytes beyond ASCII stay
-% as they are. code: text with what is in strings blank, and '?' for bytes beyond ASCII; the line
+% text: with line ends char(10), without a byte order mark, comments blank. Bytes
+% beyond ASCII stay as they are: give text to no isspace, strtrim, regexp or strsplit.
+% GNU Octave's go by UTF-8, and write past the end of a text that stops within a
+% character, as one in GBK may.
+% code: text with what is in strings blank, and '?' for bytes beyond ASCII; the line
 % end after a continuation ... is blank too, so that each statement is on one line.
 fid = fopen(file, 'r');
 if fid < 0
@@ -16,7 +19,7 @@ end
 bytes([bytes(1:end-1) == 13 & bytes(2:end) == 10, false]) = [];
 bytes(bytes == 13) = 10;
 text = [char(bytes), char(10)];
-code = text;
+code = record_ascii(text);
 ends = find(text == char(10));
 first = 1;
 inside = 0;  % how many %{ are open
@@ -44,13 +47,14 @@ for last = ends - 1
     end
     first = last + 2;
 end
-code(double(code) > 126) = '?';
 end
 
 
 function [comment, string, goes_on] = parts(line)
-% Where in `line` a comment is, and where the inside of a string (both logical, as long as line);
-% goes_on: whether it ends with ..., the rest being comment.
+% Where in `line` a comment is, and where the inside of a string is.
+%
+% comment, string: logical, as long as line. goes_on: whether the line ends with ...,
+% the rest being comment.
 values = ['ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_)]}''.'];
 comment = false(size(line));
 string = comment;
@@ -75,8 +79,8 @@ while i <= numel(line)
         comment(i+3:end) = true;
         goes_on = true;
         return
-    elseif c == '"' || c == '''' && ~(i > 1 && any(line(i-1) == values))  % else it transposes
-        quote = c;
+    elseif c == '"' || c == '''' && ~(i > 1 && any(line(i-1) == values))
+        quote = c;  % elsewhere a ' transposes
     end
     i = i + 1;
 end
