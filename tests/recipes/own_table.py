@@ -3,15 +3,15 @@
 The table: a text file, a row a line, the numbers with commas, semicolons, tabs or spaces
 between them; a first line without numbers is the header. In a file with semicolons or
 tabs 1,5 is read as 1.5. From MATLAB: writematrix(x, "table.csv"). A cell that is not a
-number, or is missing, ends the program in one line that names it.
+number, or is missing, ends the program in one line that names its row and column.
 
     python tests/recipes/own_table.py table.csv --out fake.csv --plot fake.png
 
 The columns are scaled to 0..1, the networks are 20-128-columns and columns-128-1, and
 the fake rows are scaled back. They have the header and the separator of the table. Each
 number has as many digits after the point as its column has, so columns of whole numbers
-stay whole. A constant column stays as it is. No fake number lies outside of what the
-column of the real table spans.
+stay whole. A constant column stays as it is. No fake number lies outside of the
+column's minimum and maximum (with --scale max: of 0 and the maximum).
 
 The loop is the one of gan_adam.py, with three changes that make it work for tables:
 the right gradient (--gradient matlab puts the original's bug back), beta1 0.5 in Adam
@@ -125,67 +125,75 @@ def read_table(path):
         text = f.read()  # letters of another encoding are written as they were read
     if "\0" in text or not text.strip():
         fail(f"{path}: is empty or not a text file (an Excel table: save it as CSV)")
-    lines = text.splitlines()
+    lines = text.split("\n")
     first = next(line for line in lines if line.strip())
     separator = next((x for x in ";\t," if x in first), " ")
     header = None
     names = None
     decimal_comma = False
-    cells = []
+    rows = []
     for i, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        row = line.split()
-        if separator != " ":
-            row = [x.strip() for x in next(csv.reader([line], delimiter=separator))]
+        cells = split_line(line, separator)
         if names is None:
-            names = [f"column {j}" for j in range(1, len(row) + 1)]
-            if not any(is_number(x) for x in row):
-                header, names = line, row
+            names = [f"column {j}" for j in range(1, len(cells) + 1)]
+            if not any(is_number(x) for x in cells):
+                header = line
+                names = cells
                 continue
-        if len(row) != len(names):
-            fail(f"{path}: line {i} has {len(row)} cells, the first {len(names)}")
-        for j, cell in enumerate(row, 1):
-            if not is_number(cell) or not math.isfinite(float(with_point(cell))):
+        if separator in ";\t" and any("," in x for x in cells):
+            decimal_comma = True
+            cells = [x.replace(",", ".") for x in cells]
+        if len(cells) != len(names):
+            fail(f"{path}: line {i} has {len(cells)} cells, the first {len(names)}")
+        for j, cell in enumerate(cells, 1):
+            if not is_number(cell) or not math.isfinite(float(cell)):
                 what = f"is {cell!r}, not a number" if cell else "is empty"
-                fail(f"{path}: line {i} (row {len(cells) + 1}), column {j} {what}")
-        decimal_comma = decimal_comma or any("," in x for x in row)
-        cells.append([with_point(x) for x in row])
-    if len(cells) < 2:
-        fail(f"{path}: has {len(cells)} rows of numbers; at least 2 are needed")
-    numbers = np.array(cells, float)
-    with np.errstate(over="ignore"):
-        span = np.ptp(numbers, axis=0)
+                fail(f"{path}: line {i} (row {len(rows) + 1}), column {j} {what}")
+        rows.append(cells)
+    if len(rows) < 2:
+        fail(f"{path}: has {len(rows)} rows of numbers; at least 2 are needed")
+    numbers = np.array(rows, float)
+    span = np.ptp(numbers, axis=0)
     if not span.any() or not np.isfinite(span).all():
         fail(f"{path}: all columns are constant, or the numbers are too large")
-    digits = [
-        max(digits_after_point(row[j]) for row in cells) for j in range(len(names))
-    ]
-    # more than a millionth of the span shows would be noise
-    for j in np.flatnonzero(span):
-        digits[j] = min(digits[j], max(0, 6 - math.floor(math.log10(span[j]))))
     return {
         "header": header,
         "separator": separator,
         "decimal_comma": decimal_comma,
         "names": names,
         "numbers": numbers,
-        "digits": digits,
+        "digits": [digits_of(list(x)) for x in zip(*rows, strict=True)],
     }
 
 
-def with_point(cell):
-    """The text `cell` with a decimal point: 1.5 for 1,5."""
-    return cell.replace(",", ".")
+def split_line(line, separator):
+    """The cells of a line of text; in a CSV file they may stand in quotes."""
+    if separator == " ":
+        return line.split()
+    return [x.strip() for x in next(csv.reader([line], delimiter=separator))]
 
 
 def is_number(cell):
-    """Whether the text `cell` is a number; 1,5 is one, and so is 1.5."""
+    """Whether the text `cell` is a number."""
     try:
-        float(with_point(cell))
+        float(cell)
         return True
     except ValueError:
         return False
+
+
+def digits_of(cells):
+    """How many digits after the point the fake numbers of a column get: as its cells.
+
+    But no more than a millionth of the column's span shows.
+    """
+    digits = max(digits_after_point(x) for x in cells)
+    span = np.ptp(np.array(cells, float))
+    if span > 0:
+        digits = min(digits, max(0, 6 - math.floor(math.log10(span))))
+    return digits
 
 
 def digits_after_point(cell):
@@ -235,9 +243,9 @@ def compare(table, numbers, real, fake, span):
     j = apart.argmax()
     print("farthest apart are")
     print(f"  means: {apart[j]:.3f} of the scale, in {names[j]}")
-    apart = fake.std(axis=0) / real.std(axis=0) - 1
-    j = np.abs(apart).argmax()
-    print(f"  deviations: {100 * apart[j]:+.0f} %, in {names[j]}")
+    ratios = fake.std(axis=0) / real.std(axis=0)
+    j = np.abs(ratios - 1).argmax()
+    print(f"  deviations: {100 * ratios[j] - 100:+.0f} %, in {names[j]}")
     if len(names) > 1:
         r_real = correlations(real)
         r_fake = correlations(fake)
@@ -245,19 +253,22 @@ def compare(table, numbers, real, fake, span):
         i, j = np.unravel_index(apart.argmax(), apart.shape)
         values = f"real {r_real[i, j]:.2f}, fake {r_fake[i, j]:.2f}"
         print(f"  correlations: {apart[i, j]:.2f}, of {names[i]}, {names[j]}: {values}")
-    share = covered(real, fake)
+    near = 100 * covered(real, fake)
+    print(f"real rows with a fake row near them: {near:.0f} % (good: above 80 %)")
+    spread = 100 * math.sqrt(fake.var(axis=0).sum() / real.var(axis=0).sum())
     print(
-        f"real rows with a fake row near them: {100 * share:.0f} % (good: above 80 %)"
+        f"spread of the fake rows: {spread:.0f} % of the real ones' (good: 80..120 %)"
     )
-    if share < 0.5:
+    if near < 50 or spread < 50 or ratios.min() < 0.3:
         print("MODE COLLAPSE: the fake rows are too much alike; try another --seed,")
-        print("more --steps, or a larger --hidden and --noise-size")
+        print(
+            "more --steps, a larger --hidden or --noise-size, or the default settings"
+        )
 
 
 def correlations(rows):
     """The correlations of the columns; 0 for a column that does not vary."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(np.corrcoef(rows.T))
+    return np.nan_to_num(np.corrcoef(rows.T))
 
 
 def covered(real, fake):
