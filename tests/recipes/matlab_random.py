@@ -1,0 +1,365 @@
+"""MATLAB's random numbers in Python, to the last bit, with NumPy alone.
+
+    rng rand randn randi randperm unifrnd normrnd
+
+To use them, copy this file and data/randn_edges.txt into one folder, and write
+
+    from matlab_random import rng, rand, randn
+
+    rng(0)            # a fresh MATLAB starts with 0
+    x = rand(1, 3)    # 0.8147 0.9058 0.1270, as in MATLAB
+    s = rng()         # the state of the stream: Type, Seed, State
+    y = randn(2, 2)
+    rng(s)            # the next numbers are those of y again
+
+They take MATLAB's sizes: rand(), rand(3), rand(2, 3), rand([2, 3]), rand(2, 3, 4). A
+negative size counts as 0. Without a size they give a number, else an array of two or
+more dimensions, filled column by column. randi and randperm give whole numbers of type
+int. randperm(n) is a row, (1, n): randperm(n)[0] - 1 is an order of rows in Python.
+
+A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
+
+    s = scipy.io.loadmat("s.mat", simplify_cells=True)["s"]
+    rng(s)
+
+Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), and
+numbers of other types such as rand(2, 3, 'single').
+
+Run as a program, it draws some numbers that MATLAB is known to have printed, and says
+whether they are equal (status 0) or different (status 1).
+"""
+
+import argparse
+import math
+import os
+import re
+import sys
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+# what MATLAB printed after rng(0): mathworks.com/help/matlab/ref/rand.html and
+# randperm.html; randn is in the tests of several public projects
+PRINTED = {
+    "rand": "0.8147 0.9058 0.1270",
+    "randn": "0.5377 1.8339 -2.2588",
+    "randperm": "6 3 5 1 2 4",
+}
+
+
+def main():
+    """Compare with what MATLAB printed; returns the exit status."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.error = lambda message: fail(f"{message}; see --help")
+    parser.parse_args()
+    drawn = drawn_here()
+    for name, printed in PRINTED.items():
+        print(f"after rng(0), {name:8}  MATLAB {printed}  here {drawn[name]}")
+    if drawn == PRINTED:
+        print("equal")
+        return 0
+    print("different")
+    return 1
+
+
+def drawn_here():
+    """The numbers of PRINTED as they come out here, in the same form."""
+    texts = {}
+    rng(0)
+    texts["rand"] = " ".join(f"{x:.4f}" for x in rand(1, 3)[0])
+    rng(0)
+    texts["randn"] = " ".join(f"{x:.4f}" for x in randn(1, 3)[0])
+    rng(0)
+    texts["randperm"] = " ".join(f"{x}" for x in randperm(6)[0])
+    return texts
+
+
+# -------------------------------------------------------------- as they are in MATLAB
+
+seed_of_stream = 0  # the seed that the stream started from
+
+
+def rng(seed=None, generator="twister"):
+    """rng(seed), rng('default') or rng(s) sets the stream; s = rng() gives its state.
+
+    s: a dict; Type is 'twister', Seed the seed, State (625, 1) uint32.
+    """
+    global seed_of_stream
+    if not isinstance(generator, str) or generator != "twister":
+        fail(f"rng: the generator {generator} is not covered, only 'twister'")
+    if seed is None:
+        return stream_state()
+    if isinstance(seed, dict):
+        set_stream_state(seed)
+        return None
+    if isinstance(seed, str) and seed == "default":
+        seed = 0
+    if not is_whole(seed) or not 0 <= seed < 2**32:
+        fail(
+            "rng: needs a seed in 0..4294967295, or 'default', or what s = rng() gave; "
+            "read it from a file by loadmat(..., simplify_cells=True)"
+        )
+    seed_of_stream = int(seed)
+    seed_stream(seed_of_stream)
+    return None
+
+
+def rand(*sizes):
+    """Uniform numbers in 0..1."""
+    size = size_of("rand", sizes)
+    return shaped(uniform_matrix(1, math.prod(size)), size, sizes)
+
+
+def randn(*sizes):
+    """Standard normal numbers."""
+    size = size_of("randn", sizes)
+    return shaped(normal_matrix(1, math.prod(size)), size, sizes)
+
+
+def randi(limits, *sizes):
+    """Whole numbers in 1..imax or imin..imax; limits: imax or [imin, imax]."""
+    limits = np.ravel(limits)
+    if limits.size == 1:
+        limits = np.append(1, limits)
+    if limits.size != 2 or not all(is_whole(x) and abs(x) < 2**53 for x in limits):
+        fail("randi: the first argument must be imax or [imin, imax], whole numbers")
+    low = int(limits[0])
+    high = int(limits[1])
+    if not 1 <= high - low + 1 < 2**53:
+        fail(f"randi: nothing, or too much, is in the range {low} to {high}")
+    size = size_of("randi", sizes)
+    u = uniform_matrix(1, math.prod(size))
+    return shaped(low + np.floor(u * (high - low + 1)).astype(np.int64), size, sizes)
+
+
+def randperm(n, *more):
+    """The numbers 1..n in random order, (1, n)."""
+    if more:
+        fail("randperm: randperm(n, k) is not covered, only randperm(n)")
+    if not is_whole(n) or n < 0:
+        fail("randperm: n must be a whole number, 0 or more")
+    order = np.argsort(rand(1, n)[0], kind="stable") + 1
+    return order.reshape(1, -1)
+
+
+def unifrnd(a, b, *sizes):
+    """Uniform numbers in a..b; NaN where a > b.
+
+    Without sizes, as many as a or b has.
+    """
+    a, b = parameters("unifrnd", a, b)
+    size = size_of("unifrnd", sizes, a, b)
+    with np.errstate(all="ignore"):  # MATLAB: Inf and NaN raise no warning
+        u = uniform_matrix(1, math.prod(size)).reshape(size, order="F")
+        x = (a / 2 + b / 2) + (b / 2 - a / 2) * (2 * u - 1)
+        x = np.where(a > b, math.nan, x)
+    return shaped(x, size, sizes)
+
+
+def normrnd(mu, sigma, *sizes):
+    """Normal numbers, mean mu and standard deviation sigma; NaN where sigma < 0.
+
+    Without sizes, as many as mu or sigma has.
+    """
+    mu, sigma = parameters("normrnd", mu, sigma)
+    size = size_of("normrnd", sizes, mu, sigma)
+    with np.errstate(all="ignore"):  # MATLAB: Inf and NaN raise no warning
+        x = normal_matrix(1, math.prod(size)).reshape(size, order="F") * sigma + mu
+        x = np.where(sigma < 0, math.nan, x)
+    return shaped(x, size, sizes)
+
+
+# --------------------------------------------------------------- sizes and the state
+
+
+def size_of(name, sizes, first=None, second=None):
+    """The size that the last arguments of the function `name` stand for: a tuple.
+
+    Without these arguments it is that of the parameters first and second, if there
+    are any, else (1, 1).
+    """
+    if sizes:
+        size = size_of_arguments(name, sizes)
+    elif first is None:
+        size = (1, 1)
+    else:
+        size = second.shape if first.size == 1 else first.shape
+    for x in first, second:
+        if x is not None and x.size != 1 and x.shape != size:
+            fail(f"{name}: the sizes of the parameters do not fit")
+    return size
+
+
+def size_of_arguments(name, sizes):
+    """The size that (n,), (m, n, ...) or ([m, n, ...],) stands for: a tuple."""
+    numbers = sizes
+    if len(sizes) == 1 and np.ndim(sizes[0]) > 0:
+        numbers = np.ravel(sizes[0])
+        if len(numbers) == 0:
+            return 0, 0  # MATLAB: rand([]) is []
+    if not all(is_whole(x) for x in numbers):
+        fail(f"{name}: a size must be whole numbers, as in n or m, n or [m, n]")
+    size = [max(int(x), 0) for x in numbers]  # MATLAB: a negative size is 0
+    if len(size) == 1:
+        size = [size[0], size[0]]
+    while len(size) > 2 and size[-1] == 1:
+        size.pop()  # MATLAB: rand(2, 3, 1) is 2 x 3
+    return tuple(size)
+
+
+def shaped(x, size, sizes):
+    """The numbers x as an array of that size, column by column.
+
+    One number alone is no array if the user named no sizes.
+    """
+    if not sizes and x.size == 1:
+        return x.item()
+    return x.reshape(size, order="F")
+
+
+def parameters(name, first, second):
+    """Both parameters as arrays of doubles; a list is a row, as in MATLAB."""
+    both = [np.atleast_2d(first), np.atleast_2d(second)]
+    if any(x.dtype.kind not in "fiub" for x in both):
+        fail(f"{name}: both parameters must be real numbers")
+    return [x.astype(float) for x in both]
+
+
+def is_whole(x):
+    """Whether x is one whole number."""
+    x = np.asarray(x)
+    if x.size != 1 or x.dtype.kind not in "fiu":
+        return False
+    return bool(np.isfinite(x) and x % 1 == 0)
+
+
+def stream_state():
+    """The state of the stream as MATLAB's rng has it."""
+    _, words, position, *_ = stream.get_state()
+    state = np.append(words, np.uint32(position)).astype(np.uint32)
+    seed = np.uint32(seed_of_stream)
+    return {"Type": "twister", "Seed": seed, "State": state.reshape(625, 1)}
+
+
+def set_stream_state(s):
+    """Set the stream to the state s."""
+    global seed_of_stream
+    if s.get("Type") != "twister":
+        fail(f"rng: the generator {s.get('Type')} is not covered, only 'twister'")
+    state = np.ravel(s.get("State"))
+    seed = s.get("Seed", 0)
+    if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in state):
+        fail("rng: State must be 625 whole numbers in 0..4294967295")
+    if not state[:624].any() or state[624] > 624:
+        fail("rng: State is not a state of the twister")
+    if not is_whole(seed) or not 0 <= seed < 2**32:
+        fail("rng: Seed must be a whole number in 0..4294967295")
+    seed_of_stream = int(seed)
+    stream.set_state(("MT19937", state[:624].astype(np.uint32), int(state[624])))
+
+
+def edges_file():
+    """Where randn_edges.txt is: beside this file, or where the repository has it."""
+    for folder in HERE, f"{HERE}/../../data":
+        if os.path.isfile(f"{folder}/randn_edges.txt"):
+            return f"{folder}/randn_edges.txt"
+    return fail(f"randn_edges.txt must be beside {os.path.basename(__file__)}")
+
+
+def fail(message):
+    """Stop with an error; the program makes one line of it."""
+    raise ValueError(message)
+
+
+# ------------------------------------------------------------------- the generator
+# Word for word from gan_adam.py, but for names: seed_stream is rng there,
+# uniform_matrix rand, normal_matrix randn. read_edges looks for its file elsewhere.
+
+stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
+
+
+def seed_stream(seed):
+    """Seed the stream with a whole number in 0..2^32-1."""
+    stream.seed(seed or 5489)
+
+
+def uniform_matrix(m, n):
+    """Uniform numbers in 0..1, (m, n)."""
+    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
+    return stream.random_sample(m * n).reshape(m, n, order="F")
+
+
+def normal_matrix(m, n):
+    """Standard normal numbers, (m, n), from MATLAB's ziggurat.
+
+    Marsaglia and Tsang, J. Stat. Software 5(8), 2000: 256 strips, one on the other,
+    cover the bell curve. A trial takes a pair of 32-bit words: 8 bits choose a strip,
+    53 a place x in it. Most places are below the curve at any height of their strip and
+    give a value at once. Of the others, further pairs decide.
+    """
+    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
+    edges = read_edges()
+    heights = np.exp(-edges * edges / 2)  # of the curve at the edges
+    values = []
+    while len(values) < m * n:
+        # a value takes one pair or more, so this many pairs are never too many
+        pairs = m * n - len(values)
+        words = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32)
+        first, second = words[:, 0], words[:, 1]
+        strip = (second >> 24).astype(int) + 1  # 1..256
+        place = ((first >> 3) * 2.0**24 + (second & 0xFFFFFF)) * 2.0**-52 - 1  # -1..1
+        x = place * edges[strip]
+        at_once = (np.abs(x) <= edges[strip - 1]).tolist()
+        uniform = uniform_numbers(first, second).tolist()
+        strip = strip.tolist()
+        x = x.tolist()
+        left = iter(range(pairs))  # the numbers of the pairs that are not used yet
+        for k in left:
+            if at_once[k]:
+                values.append(x[k])
+            elif strip[k] < 256:  # in the wedge between strip and curve
+                low, high = heights[strip[k]], heights[strip[k] - 1]
+                height = low + next_uniform(uniform, left) * (high - low)
+                if height < math.exp(-x[k] * x[k] / 2):
+                    values.append(x[k])
+            else:  # in the lowest strip, beyond its last edge
+                values.append(math.copysign(tail(edges[255], uniform, left), x[k]))
+    return np.array(values).reshape(m, n, order="F")
+
+
+def uniform_numbers(first, second):
+    """The numbers that rand makes of pairs of words, (n,) each: (n,) in 0..1."""
+    return ((first >> 5) * 2.0**26 + (second >> 6)) * 2.0**-53
+
+
+def next_uniform(uniform, left):
+    """The next uniform number: of the next pair that is left, or else a new one."""
+    k = next(left, None)
+    return stream.random_sample() if k is None else uniform[k]
+
+
+def tail(r, uniform, left):
+    """A normal number beyond the last edge r."""
+    while True:
+        dx = math.log(next_uniform(uniform, left)) * 0.273661237329758  # 1 / r; below 0
+        y = math.log(next_uniform(uniform, left))
+        if -2 * y > dx * dx:
+            return r - dx
+
+
+def read_edges():
+    """The edges of the strips, (257,): the first is 0, the last the lowest's width."""
+    with open(edges_file(), encoding="latin-1") as f:
+        numbers = re.findall(r"^[\d.]+$", f.read(), re.MULTILINE)
+    if len(numbers) != 257:
+        fail(f"{f.name}: does not have the 257 edges that randn needs")
+    return np.array(numbers, float)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (OSError, ValueError) as error:
+        print(f"{os.path.basename(__file__)}: {error}", file=sys.stderr)
+        sys.exit(2)
