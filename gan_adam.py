@@ -56,7 +56,8 @@ try:
     from scipy.io import loadmat, savemat
 except ImportError as error:
     hint = "python -m pip install -r requirements.txt"
-    raise SystemExit(f"{NAME}: {error}; install what it needs: {hint}") from None
+    reason = " ".join(str(error).split())  # in one line
+    raise SystemExit(f"{NAME}: {reason}; install what it needs: {hint}") from None
 
 EPOCH = 100  # passes over the images; digits show from the third or fourth on
 BATCH_SIZE = 60  # real images a step; IMAGES_NUM must be a multiple of it

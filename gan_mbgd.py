@@ -55,7 +55,8 @@ try:
     from scipy.io import loadmat, savemat
 except ImportError as error:
     hint = "python -m pip install -r requirements.txt"
-    raise SystemExit(f"{NAME}: {error}; install what it needs: {hint}") from None
+    reason = " ".join(str(error).split())  # in one line
+    raise SystemExit(f"{NAME}: {reason}; install what it needs: {hint}") from None
 
 EPOCH = 100  # passes over the images; it learns slowly
 BATCH_SIZE = 60  # real images a step; IMAGES_NUM must be a multiple of it
