@@ -55,7 +55,8 @@ try:
     from scipy.io import loadmat, savemat
 except ImportError as error:
     hint = "python -m pip install -r requirements.txt"
-    raise SystemExit(f"{NAME}: {error}; install what it needs: {hint}") from None
+    reason = " ".join(str(error).split())  # in one line
+    raise SystemExit(f"{NAME}: {reason}; install what it needs: {hint}") from None
 
 EPOCH = 100  # passes over the images; it learns slowly
 BATCH_SIZE = 60  # real images a step; IMAGES_NUM must be a multiple of it
@@ -685,7 +686,9 @@ def check_images(opt, saved, train_x):
         return
     images_num = saved_number(opt, saved, "images_num")
     if images_num != opt.images_num:
-        train_x = load_train_x(opt.data, images_num)
+        all_images = load_mat("--data", opt.data, ["train_x"], "")["train_x"]
+        if images_num <= len(all_images):
+            train_x = load_train_x(opt.data, images_num)
     if checksum_of(train_x) != saved["images_sha256"]:
         refuse(
             opt, f"it was trained on other images than --data {opt.data}; name its own"
@@ -794,10 +797,14 @@ def divergence(opt, saved, losses):
     finite = np.flatnonzero(np.isfinite(losses).all(axis=0))
     if not finite.size:
         return "the training diverged; go on from an earlier checkpoint"
-    batch_num = saved_batch_num(opt, saved)
-    e, t = divmod(int(finite[-1]) + 1, batch_num)
+    # the last step whose losses are finite may have spoilt the arrays
+    steps_back = len(losses[0]) - int(finite[-1])
+    epochs_back = math.ceil(steps_back / saved_batch_num(opt, saved))
+    e = saved_number(opt, saved, "e") - epochs_back
+    if e < 1:
+        return "the run diverged in epoch 1; begin anew with a lower --learning-rate"
     return (
-        f"the training diverged after epoch {e}, batch {t}; "
+        f"the training diverged in epoch {e + 1}; "
         f"go on from a checkpoint of epoch {e} or earlier"
     )
 
