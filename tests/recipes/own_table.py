@@ -1,7 +1,7 @@
 """Learn a table of numbers with the GAN of gan_adam.py, and write new, fake rows.
 
-The table: a text file, a row a line, the numbers with commas, semicolons, tabs or spaces
-between them; a first line without numbers is the header. In a file with semicolons or
+The table: a text file, a row a line, the numbers with commas, semicolons, tabs or
+spaces between them; a first line without numbers is the header. In a file with ; or
 tabs 1,5 is read as 1.5. From MATLAB: writematrix(x, "table.csv"). A cell that is not a
 number, or is missing, ends the program in one line that names its row and column.
 
@@ -13,18 +13,31 @@ number has as many digits after the point as its column has, so columns of whole
 stay whole. A constant column stays as it is. No fake number lies outside of the
 column's minimum and maximum (with --scale max: of 0 and the maximum).
 
-The loop is the one of gan_adam.py, with three changes that make it work for tables:
-the right gradient (--gradient matlab puts the original's bug back), beta1 0.5 in Adam
-(the original has 0.9), and the fake rows come from the average of the generator's
-weights over some 2000 steps (--average 1: the last weights, as in the original).
+The loop is the one of gan_adam.py, with three changes: beta1 is 0.5 in Adam (the
+original has 0.9, with which wine below is 51 % off); the fake rows come from the
+average of the generator's weights over some 2000 steps (--average 1: the last weights,
+as in the original); and the gradient is the right one (--gradient matlab puts the
+original's bug back; iris and wine came out as well with it).
 
 For settings as in many copies of the MATLAB script (all rows as one batch, noise in
-0..1, columns divided by their maximum, small layers), which give worse rows:
+0..1, columns divided by their maximum, small layers), which end in mode collapse on
+the three tables below:
 
     python tests/recipes/own_table.py table.csv --batch-size all --noise-from 0
         --scale max --noise-size 5 --hidden 15
 
-MEASURED
+With the default settings, seeds 0, 1 and 2, on three tables that scikit-learn has; it
+takes 10 to 20 seconds on one core. "Off" is by how much the fake rows are farthest off
+in any column: means as a part of the scale 0..1, deviations, correlations. "Near" is
+the share of real rows that have a fake row near them, see covered().
+
+    table          rows  columns   mean off       deviation off  correlation off  near
+    iris            150        4   0.01 to 0.05    -6 to  -9 %   0.09 to 0.12   76..91 %
+    wine            178       13   0.02 to 0.03   -12 to -17 %   0.17 to 0.25      99 %
+    breast cancer   569       30   0.01           -19 to -31 %   0.18 to 0.21   98..99 %
+
+So the fake rows vary somewhat less than the real ones, most of all in columns with a
+few large numbers. With --noise-from 0 alone all three end in mode collapse (seed 0).
 """
 
 import argparse
@@ -54,12 +67,13 @@ def main(opt):
     fake = generator["layers"][-1]["a"]  # (rows, columns that vary), in 0..1
     if not np.isfinite(fake).all():
         fail("the training ran away to infinity; try lower learning rates", 1)
-    numbers = np.repeat(table["numbers"][:1], rows, axis=0)
-    numbers[:, span > 0] = low[span > 0] + fake * span[span > 0]
-    write_table(opt.out, table, numbers[: opt.rows or len(real)])
-    compare(table, numbers, real, fake, span)
+    numbers = np.repeat(table["numbers"][:1], rows, axis=0)  # of constant columns
+    varies = span > 0
+    numbers[:, varies] = low[varies] + span[varies] * fake
+    compare(table, numbers, real, fake, varies)
     if opt.plot:
         draw(opt.plot, real, fake)
+    write_table(opt.out, table, numbers[: opt.rows or len(real)])
 
 
 def train(real, opt):
@@ -203,17 +217,20 @@ def digits_after_point(cell):
 
 
 def scale(numbers, how):
-    """The columns that vary, in 0..1; and low and span of all: number = low + x*span."""
+    """The columns that vary, in 0..1 (x); low and span of all: low + span * x.
+
+    span is 0 for a constant column.
+    """
     low = numbers.min(axis=0)
     span = np.ptp(numbers, axis=0)
     if how == "max":
         if low.min() < 0:
             column = low.argmin() + 1
             fail(f"column {column} has numbers below 0; use --scale minmax")
-        varies = span > 0
         low = np.zeros(len(span))
-        span = np.where(varies, numbers.max(axis=0), 0)
-    return (numbers - low)[:, span > 0] / span[span > 0], low, span
+        span[span > 0] = numbers.max(axis=0)[span > 0]
+    varies = span > 0
+    return (numbers - low)[:, varies] / span[varies], low, span
 
 
 def write_table(path, table, numbers):
@@ -229,8 +246,8 @@ def write_table(path, table, numbers):
     print(f"{path}: {len(numbers)} fake rows")
 
 
-def compare(table, numbers, real, fake, span):
-    """Print how far fake and real rows agree, column by column and at worst."""
+def compare(table, numbers, real, fake, varies):
+    """Print how well fake and real rows agree, column by column and at worst."""
     print(f"{'':24}{'mean':>10}{'':>10}{'deviation':>13}\n{'column':24}", end="")
     print(f"{'real':>10}{'fake':>10}{'real':>13}{'fake':>10}")
     for j, name in enumerate(table["names"]):
@@ -238,7 +255,7 @@ def compare(table, numbers, real, fake, span):
         means = [f"{x.mean():10.4g}" for x in columns]
         deviations = [f"{x.std():10.4g}" for x in columns]
         print(f"{name[:23]:24}{''.join(means)}   {''.join(deviations)}")
-    names = [table["names"][j] for j in np.flatnonzero(span)]
+    names = [table["names"][j] for j in np.flatnonzero(varies)]
     apart = np.abs(fake.mean(axis=0) - real.mean(axis=0))
     j = apart.argmax()
     print("farthest apart are")
@@ -256,14 +273,10 @@ def compare(table, numbers, real, fake, span):
     near = 100 * covered(real, fake)
     print(f"real rows with a fake row near them: {near:.0f} % (good: above 80 %)")
     spread = 100 * math.sqrt(fake.var(axis=0).sum() / real.var(axis=0).sum())
-    print(
-        f"spread of the fake rows: {spread:.0f} % of the real ones' (good: 80..120 %)"
-    )
+    print(f"spread of fake rows: {spread:.0f} % of the real ones' (good: 80..120 %)")
     if near < 50 or spread < 50 or ratios.min() < 0.3:
-        print("MODE COLLAPSE: the fake rows are too much alike; try another --seed,")
-        print(
-            "more --steps, a larger --hidden or --noise-size, or the default settings"
-        )
+        print("MODE COLLAPSE: fake rows are too much alike; try the default settings,")
+        print("another --seed, more --steps, a larger --hidden or --noise-size")
 
 
 def correlations(rows):
@@ -380,6 +393,6 @@ if __name__ == "__main__":
         with np.errstate(all="ignore"):
             main(options())
     except KeyboardInterrupt:
-        fail("stopped; see --steps for a shorter training", 130)
+        fail("stopped; nothing was written", 130)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")

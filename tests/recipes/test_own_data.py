@@ -3,12 +3,13 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, run_script
+from conftest import POSIX, ROOT, load_tool, run_script
 from PIL import Image
 from scipy.io import loadmat
 
@@ -73,9 +74,9 @@ def test_quality_of_rows(tmp_path):
     span = np.ptp(real, axis=0)
     assert (np.abs(fake.mean(axis=0) - real.mean(axis=0)) < 0.1 * span).all()
     ratio = fake.std(axis=0) / real.std(axis=0)
-    assert (ratio > 0.6).all() and (ratio < 1.4).all(), ratio
+    assert (ratio > 0.5).all() and (ratio < 1.5).all(), ratio
     apart = np.abs(np.corrcoef(fake.T) - np.corrcoef(real.T))
-    assert apart.max() < 0.35, apart
+    assert apart.max() < 0.4, apart
     with Image.open(tmp_path / "p.png") as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6)}
     assert {(0, 0, 0), (255, 0, 0), (255, 255, 255)} <= colours
@@ -110,13 +111,15 @@ def test_every_setting_counts(tmp_path):
     """The same flags give the same rows; each setting gives others."""
     rows = np.random.RandomState(0).uniform(1, 9, (100, 3))
     np.savetxt(tmp_path / "real.txt", rows, "%.6f")
-    texts = set()
+    own_table = load_tool("tests/recipes/own_table.py")
+    texts = []
     for i, more in enumerate([[], [], *SETTINGS]):
-        flags = ["--steps", "30", "--out", f"{i}.txt", *more]
-        output_of("own_table.py", "real.txt", *flags, cwd=tmp_path)
-        texts.add((tmp_path / f"{i}.txt").read_text())
-    assert (tmp_path / "0.txt").read_text() == (tmp_path / "1.txt").read_text()
-    assert len(texts) == 1 + len(SETTINGS)
+        out = tmp_path / f"{i}.txt"
+        flags = [str(tmp_path / "real.txt"), "--steps", "30", "--out", str(out)]
+        own_table.main(own_table.options([*flags, *more]))
+        texts.append(out.read_text())
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 1 + len(SETTINGS)
 
 
 TABLES = {  # the text, and what a line of fake rows looks like
@@ -191,6 +194,29 @@ def test_bad_flags_of_tables(tmp_path):
     flags = ["--out", "old.csv", "--force", "--steps", 2]
     output_of("own_table.py", "real.csv", *flags, cwd=tmp_path)
     assert (tmp_path / "old.csv").read_text() != "old"
+
+
+@POSIX
+def test_progress_and_ctrl_c(tmp_path):
+    """A terminal shows the step; Ctrl-C ends in one line, and nothing is written."""
+    pty = pytest.importorskip("pty")
+    np.savetxt(tmp_path / "real.txt", made_up_table())
+    command = [sys.executable, os.path.join(RECIPES, "own_table.py"), "real.txt"]
+    command += ["--steps", "100000000"]
+    terminal, its_end = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, stderr=its_end) as program:
+        os.close(its_end)
+        said = b""
+        while b"s left" not in said:
+            said += os.read(terminal, 1000)
+        program.send_signal(signal.SIGINT)
+        while b"\n" not in said:
+            said += os.read(terminal, 1000)
+        assert program.wait(timeout=60) == 130
+    os.close(terminal)
+    assert b"step " in said and b"d_loss" in said and b"Traceback" not in said
+    assert said.endswith(b"stopped; nothing was written\r\n")
+    assert os.listdir(tmp_path) == ["real.txt"]
 
 
 # ------------------------------------------------------------------------ own_images.py
@@ -268,7 +294,7 @@ def test_forms_of_pictures(name, pictures, tmp_path):
 
 
 def test_size_and_middle(pictures, tmp_path):
-    """A large picture keeps its proportions; dark ink on white becomes white on black."""
+    """A large picture keeps its proportions, and --invert makes dark ink white."""
     large = np.full((60, 120), 255, np.uint8)
     large[:30, :60] = 0  # ink in the upper left quarter
     Image.fromarray(large).save(pictures / "wide.png")
