@@ -90,6 +90,37 @@ def test_collapse_is_named(tmp_path):
     assert "MODE COLLAPSE" in text
 
 
+def test_each_kind_of_collapse(capsys):
+    """One column without variation, or a few rows again and again, is a collapse."""
+    own_table = load_tool("tests/recipes/own_table.py")
+    real = np.random.RandomState(0).uniform(0, 1, (200, 3))
+    flat = real.copy()
+    flat[:, 1] = 0.5
+    few = np.tile(real[:4], (50, 1))
+    table = {"names": ["a", "b", "c"], "numbers": real}
+    for fake, collapsed in ((real, False), (flat, True), (few, True)):
+        own_table.compare(table, fake, real, fake, np.array([True, True, True]))
+        assert ("MODE COLLAPSE" in capsys.readouterr().out) == collapsed
+
+
+def test_both_networks_have_the_beta1_of_the_flag(tmp_path, monkeypatch):
+    """Adam of the generator and of the discriminator."""
+    own_table = load_tool("tests/recipes/own_table.py")
+    seen = []
+    nnapplygrade = gan_adam.nnapplygrade
+
+    def spy(nn, learning_rate):
+        seen.append((nn["architecture"][-1], nn["beta1"], learning_rate))
+        return nnapplygrade(nn, learning_rate)
+
+    monkeypatch.setattr(gan_adam, "nnapplygrade", spy)
+    np.savetxt(tmp_path / "real.txt", made_up_table())
+    flags = ["--steps", "1", "--beta1", "0.3", "--rate-generator", "0.01"]
+    flags += ["--rate-discriminator", "0.02", "--out", str(tmp_path / "out.txt")]
+    own_table.main(own_table.options([str(tmp_path / "real.txt"), *flags]))
+    assert seen == [(4, 0.3, 0.01), (1, 0.3, 0.02)]
+
+
 SETTINGS = [
     ["--batch-size", "7"],
     ["--batch-size", "all"],
