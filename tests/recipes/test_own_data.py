@@ -91,15 +91,24 @@ def test_collapse_is_named(tmp_path):
 
 
 def test_each_kind_of_collapse(capsys):
-    """One column without variation, or a few rows again and again, is a collapse."""
+    """A column without variation, too little in all, or some rows again and again."""
     own_table = load_tool("tests/recipes/own_table.py")
-    real = np.random.RandomState(0).uniform(0, 1, (200, 3))
+    real = np.random.RandomState(0).uniform(0, 1, (200, 30))
     flat = real.copy()
-    flat[:, 1] = 0.5
-    few = np.tile(real[:4], (50, 1))
-    table = {"names": ["a", "b", "c"], "numbers": real}
-    for fake, collapsed in ((real, False), (flat, True), (few, True)):
-        own_table.compare(table, fake, real, fake, np.array([True, True, True]))
+    flat[:, 1] = np.linspace(0.4, 0.5, 200)
+    narrow = 0.5 + 0.4 * (real - 0.5)
+    first_three = real[:, :3]
+    repeated = np.tile(first_three[:20], (10, 1))
+    cases = [
+        (real, real, False),
+        (real, flat, True),
+        (real, narrow, True),
+        (first_three, repeated, True),
+    ]
+    for rows, fake, collapsed in cases:
+        columns = rows.shape[1]
+        table = {"names": [f"{j}" for j in range(columns)], "numbers": rows}
+        own_table.compare(table, fake, rows, fake, np.ones(columns, bool))
         assert ("MODE COLLAPSE" in capsys.readouterr().out) == collapsed
 
 
