@@ -90,6 +90,46 @@ def test_collapse_is_named(tmp_path):
     assert "MODE COLLAPSE" in text
 
 
+def test_each_kind_of_collapse(capsys):
+    """A column without variation, too little in all, or some rows again and again."""
+    own_table = load_tool("tests/recipes/own_table.py")
+    real = np.random.RandomState(0).uniform(0, 1, (200, 30))
+    flat = real.copy()
+    flat[:, 1] = np.linspace(0.4, 0.5, 200)
+    narrow = 0.5 + 0.4 * (real - 0.5)
+    first_three = real[:, :3]
+    repeated = np.tile(first_three[:20], (10, 1))
+    cases = [
+        (real, real, False),
+        (real, flat, True),
+        (real, narrow, True),
+        (first_three, repeated, True),
+    ]
+    for rows, fake, collapsed in cases:
+        columns = rows.shape[1]
+        table = {"names": [f"{j}" for j in range(columns)], "numbers": rows}
+        own_table.compare(table, fake, rows, fake, np.ones(columns, bool))
+        assert ("MODE COLLAPSE" in capsys.readouterr().out) == collapsed
+
+
+def test_both_networks_have_the_beta1_of_the_flag(tmp_path, monkeypatch):
+    """Adam of the generator and of the discriminator."""
+    own_table = load_tool("tests/recipes/own_table.py")
+    seen = []
+    nnapplygrade = gan_adam.nnapplygrade
+
+    def spy(nn, learning_rate):
+        seen.append((nn["architecture"][-1], nn["beta1"], learning_rate))
+        return nnapplygrade(nn, learning_rate)
+
+    monkeypatch.setattr(gan_adam, "nnapplygrade", spy)
+    np.savetxt(tmp_path / "real.txt", made_up_table())
+    flags = ["--steps", "1", "--beta1", "0.3", "--rate-generator", "0.01"]
+    flags += ["--rate-discriminator", "0.02", "--out", str(tmp_path / "out.txt")]
+    own_table.main(own_table.options([str(tmp_path / "real.txt"), *flags]))
+    assert seen == [(4, 0.3, 0.01), (1, 0.3, 0.02)]
+
+
 SETTINGS = [
     ["--batch-size", "7"],
     ["--batch-size", "all"],
