@@ -132,6 +132,8 @@ def test_streams_of_other_kinds(gan, small_data, tmp_path, capsys):
         {"State": words},
         words + 0.5,
         words - 2.0**32,
+        words + 2.0**32,  # each word is beyond 32 bits
+        np.append(words[:624].astype(float), np.nan),
         np.append(words[:624], np.uint32(625)),
         words * 1j,
         "shuffle",
@@ -146,6 +148,9 @@ def test_streams_of_other_kinds(gan, small_data, tmp_path, capsys):
         ]
         flags = ["--resume", file, "--data", small_data]
         assert_refused(gan, flags, said, capsys, tmp_path)
+        status, refused = ended(gan, flags, capsys)
+        for internal in "numpy", "dtype", "array", "<class", "Error", "None":
+            assert internal not in refused.err.replace(str(tmp_path), "")
 
 
 # ----------------------------------------------- workspaces saved after MATLAB's Ctrl-C
@@ -213,6 +218,21 @@ def test_stopped_at_either_end_of_an_epoch(gan, small_data, tmp_path, capsys):
         assert ("was stopped" in "".join(lines)) == (t < 10)
         losses = variables_of(new)["d_loss"].ravel()
         assert np.isnan(losses).tolist() == [True] * ((e - 1) * 10 + t) + [False] * 10
+
+
+def test_stopped_before_the_first_update(small_data, tmp_path, capsys):
+    """Adam's t is 0: no step was made, so no loss is unknown."""
+    import gan_adam as gan
+
+    _, saved = checkpoint(gan, small_data, tmp_path, capsys, 1)
+    set_adams_t(saved, 0)
+    matlab_workspace(saved, tmp_path / "matlab.mat", e=1.0)
+    new = tmp_path / "new.mat"
+    flags = ["--data", small_data, "--resume", tmp_path / "matlab.mat"]
+    lines = train(gan, tmp_path, capsys, *flags, "--checkpoint", new, "--epoch", 2)
+    assert "stopped after batch 0 of 10" in lines[0]
+    losses = variables_of(new)["d_loss"]
+    assert losses.shape == (10, 1) and np.isfinite(losses).all()
 
 
 # ------------------------------------------------------------------------ diverged runs
@@ -310,6 +330,11 @@ def test_numbers_that_are_not_whole(
     savemat(data, {"train_x": numbers})
     columns = numbers.reshape(160, 28, 28).transpose(0, 2, 1).reshape(160, 784)
     np.testing.assert_array_equal(gan.load_train_x(str(data), 160), columns)
+    savemat(tmp_path / "single.mat", {"train_x": numbers.astype(np.float32)})
+    singles = gan.load_train_x(str(tmp_path / "single.mat"), 160)
+    assert singles.dtype == float  # MATLAB: double(train_x)
+    np.testing.assert_array_equal(singles, columns.astype(np.float32))
+    assert gan.checksum_of(columns) != gan.checksum_of(np.floor(columns))
     trained_on = []
 
     def keep_real(a, b):
