@@ -1,5 +1,8 @@
 """Train a small fully connected GAN on MNIST: backpropagation by hand, plain descent.
 
+A GAN, a generative adversarial network, is two networks that learn from each other:
+the generator makes images from noise, the discriminator tells them from real ones.
+
 A NumPy port of gan_mbgd.m, github.com/jonzhaocn/Simple-GAN-Base-on-Matlab at commit
 f6f788de96a69d2e815aebf2977d28d220ad6c81, (c) 2018 Jon Zhao, BSD-2-Clause. It computes
 what the original computes in a fresh MATLAB, bugs included: the same random numbers
@@ -8,23 +11,25 @@ other activations need other formulas.
 
     python gan_mbgd.py [--help]
 
-A comment "MATLAB: ..." says what MATLAB does where this line differs from it, or which
-quirk of MATLAB's this line reproduces. Rows and layers count from 0 here, so layers[0]
-is the input; e and t count from 1 as in MATLAB. Networks are dicts that are changed in
-place and returned. Weights and activations are column-major, as in MATLAB. New are the
-flags, checkpoints, progress, single precision and the exact gradient.
+A comment "MATLAB: ..." says what the original, or MATLAB itself, does at this place
+where the Python line alone does not show it. Rows and layers count from 0 here, so
+layers[0] is the input; e and t count from 1 as in MATLAB. Networks are dicts that are
+changed in place and returned. Matrices are column-major, as in MATLAB. The original
+has no flags, checkpoints, progress, single precision or exact gradient: they are new.
 
 Glossary
-    B       the batch size: so many real images and as many fake ones a step
+    B       the batch size: a step takes B real images and makes B fake ones
     z       a layer's values before its activation, (rows, outputs)
     a       its values after the activation; layers[0]["a"] is the input
-    d       its residual: the derivative of each row's own loss with respect to z
-    w       its weights, (inputs, outputs)
+    logits  the discriminator's last z: above 0 says real, below 0 says fake
+    w       a layer's weights, (inputs, outputs)
     b       its biases, (1, outputs)
-    dw, db  the derivatives of the batch's mean loss with respect to w and b
-    logits  the discriminator's last z: above 0 it takes an image for a real one
-    c_loss  how far the fake images are from being taken for real
-    d_loss  how far the discriminator is from telling both kinds apart
+    d       its residual: the derivative of each row's own loss with respect to z,
+            but for the bug in delta_sigmoid_cross_entropy
+    dw, db  the derivatives with respect to w and b that follow from d, and are means
+            over the rows
+    c_loss  the generator's loss: low where fake images are taken for real ones
+    d_loss  the discriminator's loss: low where it tells both kinds apart
     e, t    the number of the epoch, and of the batch in it
 """
 
@@ -71,7 +76,8 @@ def main(opt):
     Returns the trained generator and discriminator.
     """
     # ----------- load the data
-    # (images_num, 784), pixels column by column as the original's three lines make them
+    # (images_num, 784) in 0..255, pixels column by column, which takes the original
+    # three lines; the loop divides by 255
     train_x = load_train_x(opt.data, opt.images_num, opt.batch_size)
     # ----------- define the models
     rng(opt.seed)  # MATLAB: not called; a fresh MATLAB starts as after rng(0)
@@ -86,10 +92,11 @@ def main(opt):
 
     # not in the original: what a --resume file brings, and the choice of the gradient
     e_done = 0  # epochs finished before
-    losses = [], []
+    c_losses = []  # of every step
+    d_losses = []
     if opt.resume:
         e_done, losses = resume(opt, generator, discriminator, train_x)
-    c_losses, d_losses = losses  # of every step
+        c_losses, d_losses = losses
     if e_done >= epoch:
         done = f"{opt.resume} has {e_done} epochs already"
         print_message(f"{done}; name a higher --epoch")
@@ -100,16 +107,18 @@ def main(opt):
 
     # create the folder
     os.makedirs(opt.pics, exist_ok=True)
-    # a first checkpoint: a path that cannot be written shows before the training
     checksum = checksum_of(train_x)
+    # a first checkpoint: a path that cannot be written shows before the training
     save_checkpoint(opt, e_done, generator, discriminator, c_losses, d_losses, checksum)
-    shown = {"start": time.perf_counter(), "steps": 0, "diverged": False}
+    # what show_progress() keeps from step to step
+    progress = {"start": time.perf_counter(), "steps": 0, "diverged": False}
     for e in range(e_done + 1, epoch + 1):
         kk = randperm(images_num) - 1  # MATLAB: no - 1, as its rows count from 1
         for t in range(1, batch_num + 1):
             # prepare the data
             rows = kk[(t - 1) * batch_size : t * batch_size]
-            images_real = train_x[rows] / 255  # (B, 784)  MATLAB: divides when loading
+            # (B, 784), double even where train_x is uint8
+            images_real = train_x[rows] / 255  # MATLAB: divides all when loading
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
             ones = np.ones((batch_size, 1), opt.precision)
             zeros = np.zeros((batch_size, 1), opt.precision)
@@ -140,14 +149,14 @@ def main(opt):
             d_loss = sigmoid_cross_entropy(logits, labels)
             c_losses.append(c_loss)
             d_losses.append(d_loss)
-            show_progress(shown, epoch, e, batch_num, t, c_loss, d_loss)
+            show_progress(progress, epoch, e, batch_num, t, c_loss, d_loss)
             if t == batch_num:  # MATLAB: two ifs with this condition
                 print(f'c_loss:"{format_f(c_loss)}",d_loss:"{format_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
                 try:
                     save_images(images_fake, [4, 4], path)
                     print(f"save_sample:{path}", flush=True)
-                finally:  # a picture that cannot be written costs no checkpoint
+                finally:  # even where the picture cannot be written
                     save_checkpoint(
                         opt, e, generator, discriminator, c_losses, d_losses, checksum
                     )
@@ -161,7 +170,7 @@ def sigmoid(x):
 
 def relu(x):
     """The rectifier, elementwise."""
-    return np.fmax(x, 0)  # MATLAB: max(NaN, 0) is 0
+    return np.fmax(x, 0)  # MATLAB: max(NaN, 0) is 0, as fmax's; np.maximum's is NaN
 
 
 def delta_relu(x):
@@ -170,17 +179,20 @@ def delta_relu(x):
 
 
 def sigmoid_cross_entropy(logits, labels):
-    """The mean cross entropy of logits, before the sigmoid, and labels; both (n, 1)."""
+    """The cross entropy loss: the mean over n rows, a float.
+
+    logits, before the sigmoid, and labels are both (n, 1).
+    """
     # https://www.tensorflow.org/api_docs/python/tf/nn/sigmoid_cross_entropy_with_logits
     result = np.fmax(logits, 0) - logits * labels + np.log(1 + np.exp(-np.abs(logits)))
     return float(result.mean())
 
 
 def delta_sigmoid_cross_entropy(logits, labels):
-    """The derivative of each row's cross entropy with respect to its logit, (n, 1).
+    """The derivative of each row's cross entropy with respect to its logit; all (n, 1).
 
-    With the original's bug. For a logit z and a label y it gives sigmoid(z) - y where
-    z < 0, as is right; but -y where z = 0, and 2 - sigmoid(z) - y where z > 0.
+    With the original's bug. For a logit z and a label y, sigmoid(z) - y is right. This
+    gives it where z < 0, but -y where z = 0, and 2 - sigmoid(z) - y where z > 0.
     """
     temp1 = np.fmax(logits, 0)
     temp1[temp1 > 0] = 1
@@ -192,7 +204,11 @@ def delta_sigmoid_cross_entropy(logits, labels):
 
 
 def nnsetup(architecture, precision="double"):
-    """Build a network with layers of the sizes `architecture`, and draw its w and b."""
+    """Build a network with layers of the sizes `architecture`, and draw its w and b.
+
+    precision: "double" or "single", of all arrays. Returns the network, a dict. Its
+    "layers" is a list of dicts, one a layer.
+    """
     nn = {"architecture": architecture, "layers_count": len(architecture)}
     # [100, 512, 784] has 3 layers: the input of 100, then two with weights of 100*512
     # and 512*784 (the original calls them hidden); the output is the last layer's a
@@ -206,7 +222,10 @@ def nnsetup(architecture, precision="double"):
 
 
 def nnff(nn, x):
-    """Feed `x`, (rows, inputs), forward: sets each layer's z and a, (rows, outputs)."""
+    """Feed `x`, (rows, inputs), forward through the network.
+
+    Sets each layer's z and a, (rows, outputs); returns nn.
+    """
     layers = nn["layers"]
     layers[0]["a"] = x
     for i in range(1, nn["layers_count"]):
@@ -222,19 +241,21 @@ def nnff(nn, x):
 
 
 def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
-    """Backpropagation of the discriminator, from logits y_h and labels y, (rows, 1).
+    """Backpropagation of the discriminator, after nnff has set each layer's z and a.
 
     It takes the derivative with respect to each parameter. Another structure (other
     activations and so on) needs another function; changing only the layer sizes needs
     no change here. To update w and b one needs the derivatives of the final loss with
     respect to them; the residuals come up on the way there.
 
-    Sets each layer's d and, if `derivatives`, its dw and db.
+    y_h: the logits, (rows, 1). y: the labels, (rows, 1). delta: the function that gives
+    the last layer's residual of these two. Sets each layer's d and, if `derivatives`,
+    its dw and db; returns nn.
     """
     # d is the residual: the derivative of the final loss with respect to a layer's
     # values before the activation, z; by the chain rule, worked out by hand
     layers = nn["layers"]
-    n = nn["layers_count"] - 1
+    n = nn["layers_count"] - 1  # the last layer  MATLAB: counts from 1, so no - 1
     # the residual of the last layer
     layers[n]["d"] = delta(y_h, y)
     for i in range(n - 1, 0, -1):
@@ -257,17 +278,18 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
 
 
 def nnbp_g(g_net, d_net):
-    """Backpropagation of the generator g_net, after nnbp_d has set the d of d_net.
+    """Backpropagation of the generator g_net through the discriminator d_net.
 
-    Sets each layer's d, dw and db.
+    nnff must have set z and a of g_net, and nnbp_d the d of d_net. Sets d, dw and db of
+    each layer of g_net; returns g_net.
     """
     layers = g_net["layers"]
-    n = g_net["layers_count"] - 1
+    n = g_net["layers_count"] - 1  # the last layer
     a = layers[n]["a"]
     # the generator's loss comes from logits_fake, that is from images_fake fed through
     # the discriminator; so here both networks can be taken for one
-    # the residual of g_net's last layer is the residual of d_net's second layer, times
-    # that layer's w (the original's comment forgets w), times (a .* (1-a))
+    # the residual of g_net's last layer is the residual of d_net's second layer, here
+    # layers[1], times its w (the original's comment forgets w), times (a .* (1-a))
     d = d_net["layers"][1]["d"]
     w = d_net["layers"][1]["w"]
     layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
@@ -289,7 +311,10 @@ def nnbp_g(g_net, d_net):
 
 
 def nnapplygrade(nn, learning_rate):
-    """Apply the gradients: update each layer's w and b by one step of descent."""
+    """Apply the gradients: update each layer's w and b by one step of plain descent.
+
+    nnbp_d or nnbp_g must have set dw and db. Returns nn.
+    """
     for layer in nn["layers"][1:]:
         dw = layer["dw"]
         db = layer["db"]
@@ -299,9 +324,10 @@ def nnapplygrade(nn, learning_rate):
 
 
 def save_images(images, count, path):
-    """Save the first images, (n, 784) in 0..1, as a grid of `count`, [row, col].
+    """Save the first images as a grid, to look at what the generator makes.
 
-    To look at what the generator makes.
+    images: (n, 784) in 0..1. count: [row, col], the size of the grid. An IndexError if
+    there are less than row*col images.
     """
     row, col = count
     I = np.zeros((row * 28, col * 28))
@@ -321,13 +347,16 @@ stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and r
 
 
 def mtimes(a, b):
-    """MATLAB's a*b of matrices; the result is column-major."""
+    """MATLAB's a*b of matrices; the result is column-major.
+
+    All matrices are, since NumPy is slow where both orders meet in one formula.
+    """
     return np.matmul(a, b, order="F")
 
 
 def vertcat(a, b):
     """MATLAB's [a;b] of matrices; the result is column-major."""
-    # MATLAB: single and double together are single; so here, where a is single
+    # MATLAB: single and double together are single; here the class of a counts
     result = np.empty((len(a) + len(b), a.shape[1]), a.dtype, order="F")
     return np.concatenate([a, b], out=result)
 
@@ -367,6 +396,7 @@ def unifrnd(a, b, m, n):
 
 def randperm(n):
     """The numbers 1..n in random order, (n,)."""
+    # MATLAB: the order in which n numbers of rand are sorted
     return np.argsort(rand(1, n)[0], kind="stable") + 1
 
 
@@ -401,17 +431,19 @@ def randn(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        left = iter(range(pairs))  # the numbers of the pairs that are not used yet
-        for k in left:
+        unused = iter(range(pairs))  # the pairs' numbers; who uses a pair takes its k
+        for k in unused:
             if at_once[k]:
                 values.append(x[k])
             elif strip[k] < 256:  # in the wedge between strip and curve
-                low, high = heights[strip[k]], heights[strip[k] - 1]
-                height = low + next_uniform(uniform, left) * (high - low)
+                low = heights[strip[k]]
+                high = heights[strip[k] - 1]
+                height = low + next_uniform(uniform, unused) * (high - low)
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
             else:  # in the lowest strip, beyond its last edge
-                values.append(math.copysign(tail(edges[255], uniform, left), x[k]))
+                distance = tail(edges[255], uniform, unused)
+                values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
 
 
@@ -420,17 +452,20 @@ def uniform_numbers(first, second):
     return ((first >> 5) * 2.0**26 + (second >> 6)) * 2.0**-53
 
 
-def next_uniform(uniform, left):
-    """The next uniform number: of the next pair that is left, or else a new one."""
-    k = next(left, None)
-    return stream.random_sample() if k is None else uniform[k]
+def next_uniform(uniform, unused):
+    """The next number of rand: of the next unused pair, or of a new one."""
+    k = next(unused, None)
+    if k is None:
+        return stream.random_sample()
+    return uniform[k]
 
 
-def tail(r, uniform, left):
-    """A normal number beyond the last edge r."""
+def tail(r, uniform, unused):
+    """A normal number beyond the last edge r, as in the paper that randn() names."""
     while True:
-        dx = math.log(next_uniform(uniform, left)) * 0.273661237329758  # 1 / r; below 0
-        y = math.log(next_uniform(uniform, left))
+        # both logarithms are below 0; the factor is 1 / r
+        dx = math.log(next_uniform(uniform, unused)) * 0.273661237329758
+        y = math.log(next_uniform(uniform, unused))
         if -2 * y > dx * dx:
             return r - dx
 
@@ -448,7 +483,10 @@ def read_edges():
 
 
 def delta_exact(logits, labels):
-    """The right derivative of each row's cross entropy, for --gradient exact."""
+    """The right derivative of each row's cross entropy, for --gradient exact.
+
+    It has the form of delta_sigmoid_cross_entropy: logits, labels and result (n, 1).
+    """
     return sigmoid(logits) - labels
 
 
@@ -458,18 +496,19 @@ def delta_exact(logits, labels):
 def load_mat(flag, file, names, hint):
     """Those of the variables `names` that the .mat `file` has, as a dict by name.
 
-    Structs are dicts too. Where that fails, the program ends with a line of the `flag`,
-    the reason and the `hint`.
+    Structs are dicts too. Where that fails, the program ends with one line: the flag
+    that named the file, the file, the reason, and a hint where such files come from.
     """
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            form = f.read(128)[124:]  # after a text that is free: the version
+            # the header is a text, which is free, and 4 bytes for the form
+            form = f.read(128)[124:]
             if form not in (b"\x00\x01IM", b"\x01\x00MI"):
                 fail(
                     f"{flag} {file}: is not a file of MATLAB's save with '-v7'; {hint}"
                 )
-            # only our variables: SciPy cannot read some classes that may stand by
+            # only our variables: SciPy cannot read every class that others may have
             return loadmat(f, variable_names=names, simplify_cells=True)
     except OSError as error:
         reason = error.strerror or "it is damaged"
@@ -501,10 +540,9 @@ def load_train_x(file, images_num, batch_size=1):
         fits = rows // batch_size * batch_size
         fail(f"--data {file}: train_x is {found}, {asked}; --images-num {fits} fits")
     train_x = as_pixels(train_x[:images_num])
-    if train_x is None:
+    if train_x is None:  # MATLAB: takes any numbers
         fail(f"--data {file}: train_x must have numbers in 0..255, 0 for black; {hint}")
-    # MATLAB: double(...)/255 of all images; here main() divides each batch, to the same
-    # MATLAB: reshape, permute, reshape turn rows of pixels into columns of pixels
+    # MATLAB: reshape, permute, reshape, to the same end: pixels column by column
     train_x = train_x.reshape(images_num, 28, 28)
     train_x = train_x.transpose(0, 2, 1)  # (image, column, row)
     return np.ascontiguousarray(train_x).reshape(images_num, 784)
@@ -544,7 +582,8 @@ def checksum_of(train_x):
 
 # ---------------------------------------------------------------------- the checkpoint
 
-# what the file keeps of a network and of its layers; gan_adam.py has more
+# what the file keeps of a network and of its layers; gan_adam.py has more, but the
+# functions below are the same text in both scripts
 NET_STATE = ()
 LAYER_STATE = ("w", "b")
 # the settings that it keeps, and their values where neither it nor a flag says another
@@ -561,11 +600,12 @@ SETTINGS = {
 def save_checkpoint(opt, e, generator, discriminator, c_losses, d_losses, checksum):
     """Write all that resume() needs to opt.checkpoint, if that is set.
 
-    It is the original's workspace after epoch e, in its names, and some more.
+    It is the original's workspace after epoch e, in its names, and some more; the
+    losses are those of every step, checksum is checksum_of() the training images.
     """
     if not opt.checkpoint:
         return
-    _, *state = stream.get_state()  # the words, and how many of them are used
+    state = stream.get_state(legacy=False)["state"]
     workspace = {
         "e": float(e),
         "steps": float(len(c_losses)),
@@ -577,7 +617,8 @@ def save_checkpoint(opt, e, generator, discriminator, c_losses, d_losses, checks
         "gradient": opt.gradient,
         "c_loss": np.reshape(c_losses, (-1, 1)),  # of every step
         "d_loss": np.reshape(d_losses, (-1, 1)),
-        "rng_state": np.append(state[0], np.uint32(state[1])).reshape(-1, 1),
+        # MATLAB: s = rng; s.State, 624 words and how many of them are used
+        "rng_state": np.append(state["key"], np.uint32(state["pos"])).reshape(-1, 1),
         "images_sha256": checksum,
         "discriminator": network_struct(discriminator),
         "generator": network_struct(generator),
@@ -639,6 +680,7 @@ def replace_file(part, target):
             os.replace(part, target)
             return
         except OSError as error:
+            # 5: access denied, 32: used by another program
             if getattr(error, "winerror", None) not in (5, 32):
                 raise
             time.sleep(seconds)
@@ -700,15 +742,16 @@ def check_script(opt, saved):
     for name in "generator", "discriminator":
         if not isinstance(saved.get(name), dict):
             refuse(opt, f"it is not a workspace of {NAME}: it has no struct {name}")
+        # only Adam's networks have t
         if ("t" in saved[name]) != ("t" in NET_STATE):
             refuse(opt, f"it is not a workspace of {NAME}, but of the other script")
 
 
 def saved_number(opt, saved, name):
-    """A whole number from 0 on that the file has; or what opt has instead."""
+    """A whole number in 0..2^32-1 that the file has, or else that opt has."""
     value = saved.get(name, getattr(opt, name, None))
     value = np.asarray(value)
-    if value.size != 1 or not is_real(value) or not 0 <= value <= 10**8 or value % 1:
+    if value.size != 1 or not is_real(value) or not 0 <= value < 2**32 or value % 1:
         refuse(opt, f"it is not a workspace of {NAME}: {name} must be a whole number")
     return int(value.item())
 
@@ -720,21 +763,22 @@ def saved_steps(opt, saved, e):
         steps = saved_number(opt, saved, "steps")
     else:
         steps = steps_in_matlab(opt, saved, e, batch_num)
-    if not e - 1 <= steps <= 10**8:
+    if not e - 1 <= steps <= 10**8:  # damaged: far more than anybody trains
         refuse(opt, f"it is not a workspace of {NAME}: {e} epochs in {steps} steps")
     return steps
 
 
 def steps_in_matlab(opt, saved, e, batch_num):
-    """The same of a workspace that MATLAB saved.
+    """How many steps the run has made whose workspace MATLAB saved in epoch e.
 
     There Ctrl-C may have stopped epoch e before its last batch: a line says so.
     """
-    steps = e * batch_num
     if "t" in saved:  # the batch that MATLAB was at
-        steps += saved_number(opt, saved, "t") - batch_num
-    elif "t" in NET_STATE:  # Adam counts the steps
+        steps = (e - 1) * batch_num + saved_number(opt, saved, "t")
+    elif "t" in NET_STATE:  # Adam counts its updates, one a step
         steps = saved_number(opt, saved["discriminator"], "t")
+    else:
+        steps = e * batch_num
     t = steps - (e - 1) * batch_num
     if e and 0 <= t < batch_num:
         stopped = f"epoch {e} was stopped after batch {t} of {batch_num}"
@@ -769,7 +813,10 @@ def saved_losses(opt, saved, steps):
 
 
 def read_network(opt, net, nn, saved, losses):
-    """Fill the network `nn`, of the name `net`, from the file's."""
+    """Fill the network `nn` from the file's struct of the name `net`.
+
+    saved: the variables of the file; losses: what saved_losses() made of them.
+    """
     struct = saved[net]
     for field in NET_STATE:
         nn[field] = float(struct[field])
@@ -777,8 +824,9 @@ def read_network(opt, net, nn, saved, losses):
             refuse(opt, f"{net}.{field} must not be {nn[field]}")
     if len(struct["layers"]) != len(nn["layers"]):
         refuse(opt, f"{net} must have {len(nn['layers'])} layers")
-    for i, layer in enumerate(nn["layers"]):
-        for field in LAYER_STATE if i else ():
+    for i in range(1, len(nn["layers"])):
+        layer = nn["layers"][i]
+        for field in LAYER_STATE:
             name = f"{net}.layers{{{i + 1}}}.{field}"
             x = np.asarray(struct["layers"][i][field])
             # SciPy drops a size of 1, and MATLAB stores whole numbers as integers
@@ -801,16 +849,14 @@ def divergence(opt, saved, losses):
     steps_back = len(losses[0]) - int(finite[-1])
     epochs_back = math.ceil(steps_back / saved_batch_num(opt, saved))
     e = saved_number(opt, saved, "e") - epochs_back
+    diverged = f"the training diverged in epoch {e + 1}"
     if e < 1:
-        return "the run diverged in epoch 1; begin anew with a lower --learning-rate"
-    return (
-        f"the training diverged in epoch {e + 1}; "
-        f"go on from a checkpoint of epoch {e} or earlier"
-    )
+        return f"{diverged}; begin anew with a lower --learning-rate"
+    return f"{diverged}; go on from a checkpoint of epoch {e} or earlier"
 
 
 def set_stream(opt, saved):
-    """Set the stream as it was saved; seed it if it was not, or --seed is another."""
+    """Set the stream as it was saved; seed it if it was not, or if --seed is new."""
     rng(opt.seed)
     if "rng_state" not in saved or opt.seed != saved.get("seed", opt.seed):
         return
@@ -839,21 +885,21 @@ def is_twister_state(state):
 # ------------------------------------------------------------------ what the user sees
 
 
-def show_progress(shown, epoch, e, batch_num, t, c_loss, d_loss):
+def show_progress(progress, epoch, e, batch_num, t, c_loss, d_loss):
     """Warn once of a loss that is Inf or NaN; on a terminal, show how far training is.
 
-    shown: a dict that is changed here; start, the time at the first step, steps, how
-    many were made since, and diverged, whether the warning was given.
+    progress: a dict that is changed here; start, the time before the first step, steps,
+    how many were made since, and diverged, whether the warning was given.
     """
-    shown["steps"] += 1
-    if not math.isfinite(c_loss + d_loss) and not shown["diverged"]:
-        shown["diverged"] = True
+    progress["steps"] += 1
+    if not math.isfinite(c_loss + d_loss) and not progress["diverged"]:
+        progress["diverged"] = True
         loss = format_f(c_loss + d_loss)
         print_message(f"epoch {e}, batch {t}: loss {loss}; training goes on")
-    seconds_a_step = (time.perf_counter() - shown["start"]) / shown["steps"]
+    seconds_a_step = (time.perf_counter() - progress["start"]) / progress["steps"]
     if t == batch_num:
         show_line("")
-    elif shown["steps"] % math.ceil(0.3 / seconds_a_step) == 0:  # 3 times a second
+    elif progress["steps"] % math.ceil(0.3 / seconds_a_step) == 0:  # 3 times a second
         steps_left = (epoch - e + 1) * batch_num - t
         minutes, seconds = divmod(round(seconds_a_step * steps_left), 60)
         show_line(
@@ -920,40 +966,79 @@ def options(argv=None):
 def argument_parser():
     """The flags and their help."""
     parser = argparse.ArgumentParser(
-        description=f"{NAME}: see README.md",
+        description=f"{NAME}: see README.md. With --resume, the settings of that file "
+        "take the place of the defaults, but for --epoch, --data and --pics.",
         epilog="Two runs at once are faster with OPENBLAS_NUM_THREADS=1 set for both.",
         allow_abbrev=False,
     )
     parser.error = lambda message: fail(f"{message}; see --help")
-
-    def add(group, flag, kind, text, metavar="N", **more):
-        group.add_argument(flag, type=kind, metavar=metavar, help=text, **more)
-
-    group = parser.add_argument_group("the original's variables")
-    epochs = f"passes over the images, in all (default: {EPOCH})"
-    add(group, "--epoch", int, epochs, default=EPOCH)
-    text = f"real images a step; as many fake (default: {BATCH_SIZE})"
-    add(group, "--batch-size", int, text)
-    text = f"train on the first N images (default: {IMAGES_NUM})"
-    add(group, "--images-num", int, text)
-    text = f"step of an update (default: {LEARNING_RATE})"
-    add(group, "--learning-rate", float, text, "X")
-    group = parser.add_argument_group("the port's own")
-    text = "MATLAB's rng(N); a fresh MATLAB has 0 (default: 0)"
-    add(group, "--seed", int, text)
-    text = "double, or single for speed (default: double)"
-    add(group, "--precision", str, text, "P", choices=["double", "single"])
-    text = "matlab, or exact without the bug (default: matlab)"
-    add(group, "--gradient", str, text, "G", choices=["matlab", "exact"])
-    text = "the images (default: data/mnist_uint8.mat)"
-    data = f"{HERE}/data/mnist_uint8.mat"
-    add(group, "--data", str, text, "FILE", default=data)
-    text = "folder for the pictures (default: ./pics)"
-    add(group, "--pics", str, text, "DIR", default="./pics")
-    text = "save the workspace here after every epoch"
-    add(group, "--checkpoint", str, text, "FILE")
-    text = "go on from a checkpoint; to save, give both flags"
-    add(group, "--resume", str, text, "FILE")
+    original = parser.add_argument_group("the original's variables")
+    original.add_argument(
+        "--epoch",
+        type=int,
+        metavar="N",
+        default=EPOCH,
+        help=f"passes over the images, in all (default: {EPOCH})",
+    )
+    original.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"real images a step; as many fake (default: {BATCH_SIZE})",
+    )
+    original.add_argument(
+        "--images-num",
+        type=int,
+        metavar="N",
+        help=f"train on the first N images (default: {IMAGES_NUM})",
+    )
+    original.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help=f"step of an update (default: {LEARNING_RATE})",
+    )
+    new = parser.add_argument_group("the port's own")
+    new.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="MATLAB's rng(N); a fresh MATLAB has 0 (default: 0)",
+    )
+    new.add_argument(
+        "--precision",
+        choices=["double", "single"],
+        metavar="P",
+        help="double, or single for speed (default: double)",
+    )
+    new.add_argument(
+        "--gradient",
+        choices=["matlab", "exact"],
+        metavar="G",
+        help="matlab, or exact without the bug (default: matlab)",
+    )
+    new.add_argument(
+        "--data",
+        metavar="FILE",
+        default=f"{HERE}/data/mnist_uint8.mat",
+        help="the images (default: data/mnist_uint8.mat)",
+    )
+    new.add_argument(
+        "--pics",
+        metavar="DIR",
+        default="./pics",
+        help="folder for the pictures (default: ./pics)",
+    )
+    new.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="save the workspace here after every epoch",
+    )
+    new.add_argument(
+        "--resume",
+        metavar="FILE",
+        help="go on from a checkpoint; to save, give both flags",
+    )
     return parser
 
 
@@ -964,7 +1049,10 @@ def saved_setting(opt, saved, name):
         return str(value)
     if isinstance(SETTINGS[name], int):
         return saved_number(opt, saved, name)
-    return float(value) if is_real(np.asarray(value)) and np.size(value) == 1 else 0.0
+    value = np.asarray(value)
+    if value.size != 1 or not is_real(value) or not 0 < value < math.inf:
+        refuse(opt, f"{name} must be a finite number above 0")
+    return float(value.item())
 
 
 def check_flags(opt):

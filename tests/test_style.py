@@ -57,6 +57,7 @@ DIFFER = [  # how the lines begin that may differ outside the functions
     "A NumPy port of gan_",
     "    python gan_",
     "    _m, _v  Adam's",
+    '    nn\\["t"\\] how',
     "EPOCH = 100  #",
     "LEARNING_RATE = 0.0",
     "# what the file keeps of a network",

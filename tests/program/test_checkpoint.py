@@ -226,6 +226,15 @@ def test_flags_override_what_is_stored(gan, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("small_networks")
+def test_every_seed_is_resumed(gan, tmp_path):
+    """The largest too."""
+    file = small_run(gan, tmp_path, "--seed", 2**32 - 1)
+    opt = gan.options(["--resume", file, "--epoch", "3", "--pics", str(tmp_path)])
+    assert opt.seed == 2**32 - 1
+    gan.main(opt)
+
+
+@pytest.mark.usefixtures("small_networks")
 def test_nothing_left_to_do(gan, tmp_path, capsys):
     """Already at --epoch: says so, exit 0, nothing trained or written."""
     file = small_run(gan, tmp_path)
@@ -418,6 +427,12 @@ def test_other_foreign_files(gan, small_data, tmp_path, capsys):
     savemat(bad, whole | {"batch_size": 0.0})
     status, said = ended(gan, [*flags, "--batch-size", 32], capsys)
     assert status == 2 and said.err.count("\n") == 1 and "batch_size" in said.err
+    # the file is named, not a flag that nobody gave
+    for rate in np.nan, np.inf, 0.0, -1.0, "fast", np.ones(2):
+        savemat(bad, whole | {"learning_rate": rate})
+        status, said = ended(gan, flags, capsys)
+        assert status == 2 and said.err.count("\n") == 1
+        assert f"--resume {bad}: learning_rate must" in said.err
     assert not (tmp_path / "none").exists()
 
 

@@ -2,7 +2,8 @@
 
     python tests/recipes/digits.py run.mat
 
-It writes two files and prints how many there are of each digit:
+It writes two files, in the place of older ones of these names, and prints how many
+there are of each digit:
 
     digits.png   a grid of the first 60
     samples.mat  all of them, for MATLAB: images, N x 784, in 0..1. There
@@ -65,7 +66,8 @@ def read_flags():
 def load_generator(checkpoint, data):
     """The script that wrote the checkpoint, its flags, and the trained generator."""
     hint = "--checkpoint of gan_adam.py or gan_mbgd.py makes such a file"
-    saved = gan_adam.load_mat("checkpoint", checkpoint, ["generator"], hint)
+    names = ["generator", "discriminator"]
+    saved = gan_adam.load_mat("checkpoint", checkpoint, names, hint)
     gan = gan_adam
     if isinstance(saved.get("generator"), dict) and "t" not in saved["generator"]:
         gan = gan_mbgd  # only Adam counts its steps, in t
@@ -73,11 +75,25 @@ def load_generator(checkpoint, data):
     if data is not None:
         words.append(f"--data={data}")
     opt = gan.options(words)
-    generator = gan.nnsetup([100, 512, 784], opt.precision)
-    discriminator = gan.nnsetup([784, 512, 1], opt.precision)
+    generator = gan.nnsetup(layer_sizes(saved, "generator"), opt.precision)
+    discriminator = gan.nnsetup(layer_sizes(saved, "discriminator"), opt.precision)
+    if generator["architecture"][-1] != 784:
+        fail(f"checkpoint {checkpoint}: its generator does not make 28x28 images")
     train_x = gan.load_train_x(opt.data, opt.images_num)
     gan.resume(opt, generator, discriminator, train_x)
     return gan, opt, generator
+
+
+def layer_sizes(saved, name):
+    """The sizes of a saved network's layers: those of its w, or else the original's."""
+    usual = {"generator": [100, 512, 784], "discriminator": [784, 512, 1]}[name]
+    try:
+        layers = saved[name]["layers"]
+        sizes = [np.size(layers[1]["w"]) // np.size(layers[1]["b"])]
+        sizes += [np.size(layer["b"]) for layer in layers[1:]]
+    except (LookupError, TypeError, ZeroDivisionError):
+        return usual  # resume() says what is wrong with the file
+    return sizes
 
 
 def load_known(gan, data):
@@ -94,7 +110,8 @@ def load_known(gan, data):
 def draw_samples(gan, opt, generator, count, seed):
     """New digits of the generator: (count, 784) in 0..1, pixels column by column."""
     gan.rng(seed)
-    noise = gan.unifrnd(-1, 1, count, 100).astype(opt.precision)
+    width = generator["architecture"][0]
+    noise = gan.unifrnd(-1, 1, count, width).astype(opt.precision)
     generator = gan.nnff(generator, noise)
     return generator["layers"][-1]["a"]
 

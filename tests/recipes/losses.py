@@ -2,8 +2,9 @@
 
     python tests/recipes/losses.py run.mat
 
-run.mat is a checkpoint of gan_adam.py or gan_mbgd.py. Written is losses.png. It needs
-matplotlib: python -m pip install matplotlib. The same in MATLAB:
+run.mat is a checkpoint of gan_adam.py or gan_mbgd.py. It writes losses.png, in the
+place of an older one, and needs matplotlib: python -m pip install matplotlib. The same
+in MATLAB:
 
     load('run.mat', 'c_loss', 'd_loss')
     plot([c_loss, d_loss]); legend('c\\_loss', 'd\\_loss')

@@ -3,7 +3,8 @@
     python tests/recipes/pictures.py pics
 
 pics is the folder that gan_adam.py, gan_mbgd.py or the MATLAB script filled with
-pictures: epoch_1_t_1000.png and so on. Other files in it do not matter. Written are
+pictures: epoch_1_t_1000.png and so on. Other files in it do not matter. It writes two
+files, in the place of older ones of these names:
 
     training.gif   the animation, a picture for each epoch, three times as large
     training.png   a row for every fifth epoch, from the first on: its 16 samples
