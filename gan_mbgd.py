@@ -14,8 +14,9 @@ other activations need other formulas.
 A comment "MATLAB: ..." says what the original, or MATLAB itself, does at this place
 where the Python line alone does not show it. Rows and layers count from 0 here, so
 layers[0] is the input; e and t count from 1 as in MATLAB. Networks are dicts that are
-changed in place and returned. Matrices are column-major, as in MATLAB. The original
-has no flags, checkpoints, progress, single precision or exact gradient: they are new.
+changed in place and returned. Matrices are column-major, as in MATLAB, but for the
+images as loaded (train_x, images_real). The original has no flags, checkpoints,
+progress, single precision or exact gradient: they are new.
 
 Glossary
     B       the batch size: a step takes B real images and makes B fake ones
@@ -33,6 +34,7 @@ Glossary
     e, t    the number of the epoch, and of the batch in it
 """
 
+# for uv and pipx, which install what a script needs (PEP 723); Python skips it
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.24", "scipy>=1.10", "pillow>=9.4"]
@@ -76,8 +78,8 @@ def main(opt):
     Returns the trained generator and discriminator.
     """
     # ----------- load the data
-    # (images_num, 784) in 0..255, pixels column by column, which takes the original
-    # three lines; the loop divides by 255
+    # (images_num, 784) in 0..255, pixels column by column
+    # MATLAB: three lines do this, and the division by 255 that is in the loop here
     train_x = load_train_x(opt.data, opt.images_num, opt.batch_size)
     # ----------- define the models
     rng(opt.seed)  # MATLAB: not called; a fresh MATLAB starts as after rng(0)
@@ -118,8 +120,9 @@ def main(opt):
             # prepare the data
             rows = kk[(t - 1) * batch_size : t * batch_size]
             # (B, 784), double even where train_x is uint8
-            images_real = train_x[rows] / 255  # MATLAB: divides all when loading
+            images_real = train_x[rows] / 255
             noise = unifrnd(-1, 1, batch_size, 100).astype(opt.precision)  # (B, 100)
+            # MATLAB: ones(...) and zeros(...) stand where they are used
             ones = np.ones((batch_size, 1), opt.precision)
             zeros = np.zeros((batch_size, 1), opt.precision)
             # start training
@@ -170,7 +173,7 @@ def sigmoid(x):
 
 def relu(x):
     """The rectifier, elementwise."""
-    return np.fmax(x, 0)  # MATLAB: max(NaN, 0) is 0, as fmax's; np.maximum's is NaN
+    return np.fmax(x, 0)  # MATLAB: max(NaN, 0) is 0; np.maximum(NaN, 0) is NaN
 
 
 def delta_relu(x):
@@ -224,7 +227,7 @@ def nnsetup(architecture, precision="double"):
 def nnff(nn, x):
     """Feed `x`, (rows, inputs), forward through the network.
 
-    Sets each layer's z and a, (rows, outputs); returns nn.
+    Sets z and a, (rows, outputs), of each layer but the input; returns nn.
     """
     layers = nn["layers"]
     layers[0]["a"] = x
@@ -248,12 +251,13 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
     no change here. To update w and b one needs the derivatives of the final loss with
     respect to them; the residuals come up on the way there.
 
-    y_h: the logits, (rows, 1). y: the labels, (rows, 1). delta: the function that gives
-    the last layer's residual of these two. Sets each layer's d and, if `derivatives`,
-    its dw and db; returns nn.
+    y_h: the logits, (rows, 1). y: the labels, (rows, 1). delta: the function that makes
+    the last layer's residual from these two. Sets d and, if `derivatives`, dw and db of
+    each layer but the input; returns nn.
     """
-    # d is the residual: the derivative of the final loss with respect to a layer's
-    # values before the activation, z; by the chain rule, worked out by hand
+    # d is the residual: the derivative of the final loss, here of each row's own, with
+    # respect to a layer's values before the activation, z; by the chain rule, worked
+    # out by hand
     layers = nn["layers"]
     n = nn["layers_count"] - 1  # the last layer  MATLAB: counts from 1, so no - 1
     # the residual of the last layer
@@ -263,7 +267,7 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy, derivatives=True):
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
         # a layer's residual is a derivative with respect to its z: the residual of the
-        # layer after it, times w, times the derivative of the activation
+        # layer after it, times that layer's w, times the derivative of the activation
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     if not derivatives:
         return nn
@@ -281,15 +285,16 @@ def nnbp_g(g_net, d_net):
     """Backpropagation of the generator g_net through the discriminator d_net.
 
     nnff must have set z and a of g_net, and nnbp_d the d of d_net. Sets d, dw and db of
-    each layer of g_net; returns g_net.
+    each layer of g_net but the input; returns g_net.
     """
     layers = g_net["layers"]
     n = g_net["layers_count"] - 1  # the last layer
     a = layers[n]["a"]
-    # the generator's loss comes from logits_fake, that is from images_fake fed through
-    # the discriminator; so here both networks can be taken for one
-    # the residual of g_net's last layer is the residual of d_net's second layer, here
-    # layers[1], times its w (the original's comment forgets w), times (a .* (1-a))
+    # the generator's loss comes from logits_fake (the original's comment: label_fake),
+    # that is from images_fake fed through the discriminator; so here both networks can
+    # be seen as one network. The residual of g_net's last layer is the residual of
+    # d_net's second layer, here layers[1], times its w (the original's comment forgets
+    # w), times a * (1 - a)
     d = d_net["layers"][1]["d"]
     w = d_net["layers"][1]["w"]
     layers[n]["d"] = mtimes(d, w.T) * (a * (1 - a))
@@ -298,7 +303,7 @@ def nnbp_g(g_net, d_net):
         w = layers[i + 1]["w"]
         z = layers[i]["z"]
         # a layer's residual is a derivative with respect to its z: the residual of the
-        # layer after it, times w, times the derivative of the activation
+        # layer after it, times that layer's w, times the derivative of the activation
         layers[i]["d"] = mtimes(d, w.T) * delta_relu(z)
     # the residuals give the derivatives of the loss with respect to weights and biases
     for i in range(1, n + 1):
@@ -326,8 +331,8 @@ def nnapplygrade(nn, learning_rate):
 def save_images(images, count, path):
     """Save the first images as a grid, to look at what the generator makes.
 
-    images: (n, 784) in 0..1. count: [row, col], the size of the grid. An IndexError if
-    there are less than row*col images.
+    images: (n, 784) in 0..1. count: [row, col], the size of the grid. path: the PNG
+    file. Raises IndexError if there are fewer than row*col images.
     """
     row, col = count
     I = np.zeros((row * 28, col * 28))
@@ -349,7 +354,7 @@ stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and r
 def mtimes(a, b):
     """MATLAB's a*b of matrices; the result is column-major.
 
-    All matrices are, since NumPy is slow where both orders meet in one formula.
+    All of the networks are, since NumPy is slow where both orders meet in one formula.
     """
     return np.matmul(a, b, order="F")
 
@@ -412,8 +417,8 @@ def randn(m, n):
 
     Marsaglia and Tsang, J. Stat. Software 5(8), 2000: 256 strips, one on the other,
     cover the bell curve. A trial takes a pair of 32-bit words: 8 bits choose a strip,
-    53 a place x in it. Most places are below the curve at any height of their strip and
-    give a value at once. Of the others, further pairs decide.
+    53 give x, a horizontal position in it. If the whole height of the strip is below
+    the curve at x, x is the value. If not, further pairs decide.
     """
     m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     edges = read_edges()
@@ -431,24 +436,24 @@ def randn(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # the pairs' numbers; who uses a pair takes its k
+        unused = iter(range(pairs))  # indices of pairs; who uses a pair takes its k
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
-            elif strip[k] < 256:  # in the wedge between strip and curve
+            elif strip[k] < 256:  # where the curve cuts the strip: a height decides
                 low = heights[strip[k]]
                 high = heights[strip[k] - 1]
                 height = low + next_uniform(uniform, unused) * (high - low)
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
-            else:  # in the lowest strip, beyond its last edge
+            else:  # in the lowest strip, beyond r, which is edges[255]
                 distance = tail(edges[255], uniform, unused)
                 values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
 
 
 def uniform_numbers(first, second):
-    """The numbers that rand makes of pairs of words, (n,) each: (n,) in 0..1."""
+    """The numbers in 0..1, (n,), that rand makes of the words first, second, (n,)."""
     return ((first >> 5) * 2.0**26 + (second >> 6)) * 2.0**-53
 
 
@@ -461,7 +466,7 @@ def next_uniform(uniform, unused):
 
 
 def tail(r, uniform, unused):
-    """A normal number beyond the last edge r, as in the paper that randn() names."""
+    """A normal number, a float, beyond r; Marsaglia's method for the tail."""
     while True:
         # both logarithms are below 0; the factor is 1 / r
         dx = math.log(next_uniform(uniform, unused)) * 0.273661237329758
@@ -471,7 +476,7 @@ def tail(r, uniform, unused):
 
 
 def read_edges():
-    """The edges of the strips, (257,): the first is 0, the last the lowest's width."""
+    """The edges of the strips, (257,): 0 to r, then the width of the lowest strip."""
     with open(f"{HERE}/data/randn_edges.txt", encoding="latin-1") as f:
         numbers = re.findall(r"^[\d.]+$", f.read(), re.MULTILINE)
     if len(numbers) != 257:
@@ -502,7 +507,7 @@ def load_mat(flag, file, names, hint):
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # the header is a text, which is free, and 4 bytes for the form
+            # the header is 124 bytes of any text, and 4 bytes that say the format
             form = f.read(128)[124:]
             if form not in (b"\x00\x01IM", b"\x01\x00MI"):
                 fail(
@@ -520,11 +525,11 @@ def load_mat(flag, file, names, hint):
 
 
 def load_train_x(file, images_num, batch_size=1):
-    """The first images of the .mat `file`, pixels column by column: (images_num, 784).
+    """The first images of the .mat `file`, turned from row by row to column by column.
 
-    They are uint8, or double if the file has numbers that are not whole. A file that
-    does not have so many ends the program; the line names a number that would fit, a
-    multiple of `batch_size`.
+    Returns (images_num, 784), uint8, or double if the file has numbers that are not
+    whole. A file that cannot be used ends the program; if it has too few images, the
+    line names a number that would fit, a multiple of `batch_size`.
     """
     hint = "data/make_mnist_mat.py builds it"
     variables = load_mat("--data", file, ["train_x"], hint)
@@ -538,7 +543,8 @@ def load_train_x(file, images_num, batch_size=1):
     if rows < images_num:
         asked = f"--images-num {images_num} asks for more rows"
         fits = rows // batch_size * batch_size
-        fail(f"--data {file}: train_x is {found}, {asked}; --images-num {fits} fits")
+        way_out = f"--images-num {fits} fits" if fits else f"a batch has {batch_size}"
+        fail(f"--data {file}: train_x is {found}, {asked}; {way_out}")
     train_x = as_pixels(train_x[:images_num])
     if train_x is None:  # MATLAB: takes any numbers
         fail(f"--data {file}: train_x must have numbers in 0..255, 0 for black; {hint}")
@@ -623,7 +629,7 @@ def save_checkpoint(opt, e, generator, discriminator, c_losses, d_losses, checks
         "discriminator": network_struct(discriminator),
         "generator": network_struct(generator),
     }
-    # compressed, since then the file has checksums
+    # compressed: then the file has checksums, so that damage to it is noticed
     write_atomically(
         opt.checkpoint, lambda f: savemat(f, workspace, do_compression=True)
     )
@@ -641,7 +647,7 @@ def network_struct(nn):
 
 
 def write_atomically(path, write):
-    """Write the file `path` so that it is there whole, as it was before, or not at all.
+    """Write the file `path`: all of it, or else leave what was there before.
 
     write: a function that fills the open file that it is given. An error of the disk
     ends the program.
@@ -687,15 +693,17 @@ def replace_file(part, target):
     os.replace(part, target)
 
 
-# -------------------------------------------------------------------------- going on
+# -------------------------------------------------------------------------- resuming
 
 
 def resume(opt, generator, discriminator, train_x):
     """Go on from the file opt.resume: fill both networks and set the stream.
 
-    Returns how many epochs are done, and (c_losses, d_losses), two lists with the
-    losses of all steps. A workspace that MATLAB saved has few of them, and may lack the
-    stream: then NaN stands for the losses, and the stream starts from opt.seed.
+    Returns how many epochs are done, one that MATLAB stopped early included, and
+    (c_losses, d_losses), two lists with the losses of all steps. A workspace that
+    MATLAB saved has few of them, and may lack the stream: then NaN stands for the
+    losses, and the stream starts from opt.seed. A file that cannot be used ends the
+    program.
     """
     names = ["e", "t", "steps", "c_loss", "d_loss", "rng_state", "images_sha256"]
     names += ["generator", "discriminator", *SETTINGS]
@@ -718,7 +726,7 @@ def resume(opt, generator, discriminator, train_x):
 
 
 def refuse(opt, reason):
-    """End the program with a line of why the --resume file cannot be used."""
+    """End the program with a line that says why the --resume file cannot be used."""
     fail(f"--resume {opt.resume}: {reason}")
 
 
@@ -757,21 +765,22 @@ def saved_number(opt, saved, name):
 
 
 def saved_steps(opt, saved, e):
-    """How many steps the run of the file, which is in epoch e or after it, has made."""
+    """How many steps the run that saved the file in or after epoch e had made."""
     batch_num = saved_batch_num(opt, saved)
     if "steps" in saved:
         steps = saved_number(opt, saved, "steps")
     else:
         steps = steps_in_matlab(opt, saved, e, batch_num)
-    if not e - 1 <= steps <= 10**8:  # damaged: far more than anybody trains
+    # damaged: an epoch without a step, or far more steps than anybody trains
+    if not e - 1 <= steps <= 10**8:
         refuse(opt, f"it is not a workspace of {NAME}: {e} epochs in {steps} steps")
     return steps
 
 
 def steps_in_matlab(opt, saved, e, batch_num):
-    """How many steps the run has made whose workspace MATLAB saved in epoch e.
+    """How many steps a run in MATLAB had made when its workspace was saved in epoch e.
 
-    There Ctrl-C may have stopped epoch e before its last batch: a line says so.
+    Ctrl-C may have stopped epoch e before its last batch: a line says so.
     """
     if "t" in saved:  # the batch that MATLAB was at
         steps = (e - 1) * batch_num + saved_number(opt, saved, "t")
@@ -815,7 +824,8 @@ def saved_losses(opt, saved, steps):
 def read_network(opt, net, nn, saved, losses):
     """Fill the network `nn` from the file's struct of the name `net`.
 
-    saved: the variables of the file; losses: what saved_losses() made of them.
+    saved: the variables of the file; losses: what saved_losses() made of them. A struct
+    that cannot be used ends the program.
     """
     struct = saved[net]
     for field in NET_STATE:
@@ -835,6 +845,7 @@ def read_network(opt, net, nn, saved, losses):
                 refuse(opt, f"{name} must be {sizes} numbers")
             if not np.isfinite(x).all():
                 refuse(opt, f"{name} has NaN or Inf: {divergence(opt, saved, losses)}")
+            # random weights never are; the network would not learn from there
             if field == "w" and not x.any():
                 refuse(opt, f"{name} must not be all 0")
             layer[field][:] = x.reshape(layer[field].shape)
@@ -856,7 +867,7 @@ def divergence(opt, saved, losses):
 
 
 def set_stream(opt, saved):
-    """Set the stream as it was saved; seed it if it was not, or if --seed is new."""
+    """Set the stream as saved; seed it if it was not, or if --seed is another seed."""
     rng(opt.seed)
     if "rng_state" not in saved or opt.seed != saved.get("seed", opt.seed):
         return
@@ -888,8 +899,8 @@ def is_twister_state(state):
 def show_progress(progress, epoch, e, batch_num, t, c_loss, d_loss):
     """Warn once of a loss that is Inf or NaN; on a terminal, show how far training is.
 
-    progress: a dict that is changed here; start, the time before the first step, steps,
-    how many were made since, and diverged, whether the warning was given.
+    progress: a dict, changed here: "start" is the time before the first step, "steps"
+    the number of steps since then, "diverged" whether the warning was given.
     """
     progress["steps"] += 1
     if not math.isfinite(c_loss + d_loss) and not progress["diverged"]:
@@ -942,9 +953,10 @@ def fail(message):
 
 
 def options(argv=None):
-    """The flags in `argv`, a list, or those of the command line; checked.
+    """The flags in `argv`, a list, or those of the command line, an argparse.Namespace.
 
-    Settings that no flag names are those of the --resume file, or else the defaults.
+    Settings that no flag names are those of the --resume file, or else the defaults. A
+    value that cannot be used ends the program.
     """
     opt = argument_parser().parse_args(argv)
     if "" in (opt.data, opt.pics, opt.checkpoint, opt.resume):
@@ -964,7 +976,7 @@ def options(argv=None):
 
 
 def argument_parser():
-    """The flags and their help."""
+    """The argparse.ArgumentParser of the flags, with their help."""
     parser = argparse.ArgumentParser(
         description=f"{NAME}: see README.md. With --resume, the settings of that file "
         "take the place of the defaults, but for --epoch, --data and --pics.",
@@ -1136,4 +1148,5 @@ def what_is_saved(opt):
 
 
 if __name__ == "__main__":
+    # named, so that a console keeps both, as MATLAB's workspace does
     generator, discriminator = run()

@@ -46,6 +46,9 @@ def test_bad_data_files(gan, capsys, tmp_path):
         "60 x 784 uint8, --images-num 120 asks for more rows; --images-num 60 fits": {
             "train_x": x
         },
+        "40 x 784 uint8, --images-num 120 asks for more rows; a batch has 60": {
+            "train_x": x[:40]
+        },
         "is a struct or": {"train_x": np.zeros(900, [("a", float)])},
         "train_x is a struct": {"train_x": {"a": 1.0}},
         "a text": {"train_x": "text"},

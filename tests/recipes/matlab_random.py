@@ -295,8 +295,8 @@ def normal_matrix(m, n):
 
     Marsaglia and Tsang, J. Stat. Software 5(8), 2000: 256 strips, one on the other,
     cover the bell curve. A trial takes a pair of 32-bit words: 8 bits choose a strip,
-    53 a place x in it. Most places are below the curve at any height of their strip and
-    give a value at once. Of the others, further pairs decide.
+    53 give x, a horizontal position in it. If the whole height of the strip is below
+    the curve at x, x is the value. If not, further pairs decide.
     """
     m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     edges = read_edges()
@@ -314,42 +314,47 @@ def normal_matrix(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        left = iter(range(pairs))  # the numbers of the pairs that are not used yet
-        for k in left:
+        unused = iter(range(pairs))  # indices of pairs; who uses a pair takes its k
+        for k in unused:
             if at_once[k]:
                 values.append(x[k])
-            elif strip[k] < 256:  # in the wedge between strip and curve
-                low, high = heights[strip[k]], heights[strip[k] - 1]
-                height = low + next_uniform(uniform, left) * (high - low)
+            elif strip[k] < 256:  # where the curve cuts the strip: a height decides
+                low = heights[strip[k]]
+                high = heights[strip[k] - 1]
+                height = low + next_uniform(uniform, unused) * (high - low)
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
-            else:  # in the lowest strip, beyond its last edge
-                values.append(math.copysign(tail(edges[255], uniform, left), x[k]))
+            else:  # in the lowest strip, beyond r, which is edges[255]
+                distance = tail(edges[255], uniform, unused)
+                values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
 
 
 def uniform_numbers(first, second):
-    """The numbers that rand makes of pairs of words, (n,) each: (n,) in 0..1."""
+    """The numbers in 0..1, (n,), that rand makes of the words first, second, (n,)."""
     return ((first >> 5) * 2.0**26 + (second >> 6)) * 2.0**-53
 
 
-def next_uniform(uniform, left):
-    """The next uniform number: of the next pair that is left, or else a new one."""
-    k = next(left, None)
-    return stream.random_sample() if k is None else uniform[k]
+def next_uniform(uniform, unused):
+    """The next number of rand: of the next unused pair, or of a new one."""
+    k = next(unused, None)
+    if k is None:
+        return stream.random_sample()
+    return uniform[k]
 
 
-def tail(r, uniform, left):
-    """A normal number beyond the last edge r."""
+def tail(r, uniform, unused):
+    """A normal number, a float, beyond r; Marsaglia's method for the tail."""
     while True:
-        dx = math.log(next_uniform(uniform, left)) * 0.273661237329758  # 1 / r; below 0
-        y = math.log(next_uniform(uniform, left))
+        # both logarithms are below 0; the factor is 1 / r
+        dx = math.log(next_uniform(uniform, unused)) * 0.273661237329758
+        y = math.log(next_uniform(uniform, unused))
         if -2 * y > dx * dx:
             return r - dx
 
 
 def read_edges():
-    """The edges of the strips, (257,): the first is 0, the last the lowest's width."""
+    """The edges of the strips, (257,): 0 to r, then the width of the lowest strip."""
     with open(edges_file(), encoding="latin-1") as f:
         numbers = re.findall(r"^[\d.]+$", f.read(), re.MULTILINE)
     if len(numbers) != 257:
