@@ -79,7 +79,7 @@ def main(opt):
     """
     # ----------- load the data
     # (images_num, 784) in 0..255, pixels column by column
-    # MATLAB: three lines do this, and the division by 255 that is in the loop here
+    # MATLAB: four lines do this, and the division by 255 that is in the loop here
     train_x = load_train_x(opt.data, opt.images_num, opt.batch_size)
     # ----------- define the models
     rng(opt.seed)  # MATLAB: not called; a fresh MATLAB starts as after rng(0)
@@ -110,7 +110,7 @@ def main(opt):
     # create the folder
     os.makedirs(opt.pics, exist_ok=True)
     checksum = checksum_of(train_x)
-    # a first checkpoint: a path that cannot be written shows before the training
+    # a first checkpoint, so that a path that cannot be written fails before training
     save_checkpoint(opt, e_done, generator, discriminator, c_losses, d_losses, checksum)
     # what show_progress() keeps from step to step
     progress = {"start": time.perf_counter(), "steps": 0, "diverged": False}
@@ -401,7 +401,7 @@ def unifrnd(a, b, m, n):
 
 def randperm(n):
     """The numbers 1..n in random order, (n,)."""
-    # MATLAB: the order in which n numbers of rand are sorted
+    # MATLAB: the indices that sort n numbers of rand
     return np.argsort(rand(1, n)[0], kind="stable") + 1
 
 
@@ -436,7 +436,7 @@ def randn(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # indices of pairs; who uses a pair takes its k
+        unused = iter(range(pairs))  # indices of pairs; each is taken once
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
@@ -458,7 +458,10 @@ def uniform_numbers(first, second):
 
 
 def next_uniform(uniform, unused):
-    """The next number of rand: of the next unused pair, or of a new one."""
+    """The next number of rand: of the next unused pair, or of a new one.
+
+    uniform: a list, a number a pair. unused: an iterator over the indices of pairs.
+    """
     k = next(unused, None)
     if k is None:
         return stream.random_sample()
@@ -501,8 +504,9 @@ def delta_exact(logits, labels):
 def load_mat(flag, file, names, hint):
     """Those of the variables `names` that the .mat `file` has, as a dict by name.
 
-    Structs are dicts too. Where that fails, the program ends with one line: the flag
-    that named the file, the file, the reason, and a hint where such files come from.
+    Structs are dicts too; SciPy's own entries, such as "__header__", come along. Where
+    that fails, the program ends with one line: the flag that named the file, the file,
+    the reason, and `hint`.
     """
     try:
         with open(file, "rb") as f, warnings.catch_warnings():
@@ -527,9 +531,9 @@ def load_mat(flag, file, names, hint):
 def load_train_x(file, images_num, batch_size=1):
     """The first images of the .mat `file`, turned from row by row to column by column.
 
-    Returns (images_num, 784), uint8, or double if the file has numbers that are not
-    whole. A file that cannot be used ends the program; if it has too few images, the
-    line names a number that would fit, a multiple of `batch_size`.
+    Returns (images_num, 784) in 0..255, uint8, or double if the file has numbers that
+    are not whole. A file that cannot be used ends the program; if it has too few
+    images, the line names a number that would fit, a multiple of `batch_size`.
     """
     hint = "data/make_mnist_mat.py builds it"
     variables = load_mat("--data", file, ["train_x"], hint)
@@ -604,9 +608,9 @@ SETTINGS = {
 
 
 def save_checkpoint(opt, e, generator, discriminator, c_losses, d_losses, checksum):
-    """Write all that resume() needs to opt.checkpoint, if that is set.
+    """Write the file opt.checkpoint, if that is set, with all that resume() reads.
 
-    It is the original's workspace after epoch e, in its names, and some more; the
+    Those are variables of the original after epoch e, in its names, and some more; the
     losses are those of every step, checksum is checksum_of() the training images.
     """
     if not opt.checkpoint:
@@ -699,7 +703,7 @@ def replace_file(part, target):
 def resume(opt, generator, discriminator, train_x):
     """Go on from the file opt.resume: fill both networks and set the stream.
 
-    Returns how many epochs are done, one that MATLAB stopped early included, and
+    Returns how many epochs are done, counting one that Ctrl-C cut short in MATLAB, and
     (c_losses, d_losses), two lists with the losses of all steps. A workspace that
     MATLAB saved has few of them, and may lack the stream: then NaN stands for the
     losses, and the stream starts from opt.seed. A file that cannot be used ends the
@@ -731,7 +735,7 @@ def refuse(opt, reason):
 
 
 def check_images(opt, saved, train_x):
-    """End the program if the file was trained on other images, as far as it says."""
+    """End the program if the run used other images, as far as the file says."""
     if "images_sha256" not in saved:
         return
     images_num = saved_number(opt, saved, "images_num")
@@ -765,7 +769,7 @@ def saved_number(opt, saved, name):
 
 
 def saved_steps(opt, saved, e):
-    """How many steps the run that saved the file in or after epoch e had made."""
+    """How many steps were made by the run that saved the file in or after epoch e."""
     batch_num = saved_batch_num(opt, saved)
     if "steps" in saved:
         steps = saved_number(opt, saved, "steps")
@@ -780,7 +784,7 @@ def saved_steps(opt, saved, e):
 def steps_in_matlab(opt, saved, e, batch_num):
     """How many steps a run in MATLAB had made when its workspace was saved in epoch e.
 
-    Ctrl-C may have stopped epoch e before its last batch: a line says so.
+    Prints a line if Ctrl-C stopped epoch e early, or if e and the steps do not fit.
     """
     if "t" in saved:  # the batch that MATLAB was at
         steps = (e - 1) * batch_num + saved_number(opt, saved, "t")
@@ -794,7 +798,7 @@ def steps_in_matlab(opt, saved, e, batch_num):
         print_message(f"{opt.resume}: {stopped}; going on with epoch {e + 1}")
     elif steps != e * batch_num:
         asked = f"{e} epochs of {batch_num} batches, but {steps} steps were made"
-        why = "its --images-num or --batch-size was another"
+        why = "its images_num or batch_size was different"
         print_message(f"{opt.resume}: {asked}; {why}")
     return steps
 
@@ -845,7 +849,7 @@ def read_network(opt, net, nn, saved, losses):
                 refuse(opt, f"{name} must be {sizes} numbers")
             if not np.isfinite(x).all():
                 refuse(opt, f"{name} has NaN or Inf: {divergence(opt, saved, losses)}")
-            # random weights never are; the network would not learn from there
+            # random weights are never all 0: such an array is not of a trained network
             if field == "w" and not x.any():
                 refuse(opt, f"{name} must not be all 0")
             layer[field][:] = x.reshape(layer[field].shape)
@@ -886,7 +890,7 @@ def set_stream(opt, saved):
 
 
 def is_twister_state(state):
-    """Whether an array can be 624 words, not all 0, and how many of them are used."""
+    """Whether an array can be 624 words, not all 0, and a count of the used ones."""
     if not is_real(state) or state.size != 625:
         return False
     is_word = (state >= 0) & (state < 2**32) & (state % 1 == 0)
@@ -953,7 +957,7 @@ def fail(message):
 
 
 def options(argv=None):
-    """The flags in `argv`, a list, or those of the command line, an argparse.Namespace.
+    """Return the flags in the list `argv`, or the command line's, as a Namespace.
 
     Settings that no flag names are those of the --resume file, or else the defaults. A
     value that cannot be used ends the program.
@@ -1033,7 +1037,7 @@ def argument_parser():
         "--data",
         metavar="FILE",
         default=f"{HERE}/data/mnist_uint8.mat",
-        help="the images (default: data/mnist_uint8.mat)",
+        help="the images (default: data/mnist_uint8.mat beside the script)",
     )
     new.add_argument(
         "--pics",

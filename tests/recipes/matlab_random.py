@@ -314,7 +314,7 @@ def normal_matrix(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # indices of pairs; who uses a pair takes its k
+        unused = iter(range(pairs))  # indices of pairs; each is taken once
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
@@ -336,7 +336,10 @@ def uniform_numbers(first, second):
 
 
 def next_uniform(uniform, unused):
-    """The next number of rand: of the next unused pair, or of a new one."""
+    """The next number of rand: of the next unused pair, or of a new one.
+
+    uniform: a list, a number a pair. unused: an iterator over the indices of pairs.
+    """
     k = next(unused, None)
     if k is None:
         return stream.random_sample()
