@@ -36,7 +36,10 @@ def main():
     images, labels = load_known(gan, opt.data)
     samples = draw_samples(gan, opt, generator, flags.count, flags.seed)
     save(gan, samples, flags.out)
-    print_counts(name_digits(samples, images, labels))
+    if labels is None:
+        print(f"{opt.data} has no train_y, so that no digits are counted")
+    else:
+        print_counts(name_digits(samples, images, labels))
 
 
 def read_flags():
@@ -97,9 +100,14 @@ def layer_sizes(saved, name):
 
 
 def load_known(gan, data):
-    """Training images, (n, 784) in 0..1, and the digits that they show, (n,)."""
+    """Training images, (n, 784) in 0..1, and the digits that they show, (n,).
+
+    Both are None where the file has no train_y, such as one of own_images.py.
+    """
     hint = "data/make_mnist_mat.py builds it"
     train_y = gan.load_mat("--data", data, ["train_y"], hint).get("train_y")
+    if train_y is None:
+        return None, None
     if not gan.is_real(train_y) or train_y.ndim != 2 or train_y.shape[1] != 10:
         fail(f"--data {data}: train_y must be N x 10 numbers, 1 for the digit; {hint}")
     labels = train_y[:KNOWN].argmax(axis=1)
@@ -117,7 +125,7 @@ def draw_samples(gan, opt, generator, count, seed):
 
 
 def save(gan, samples, folder):
-    """Write digits.png and samples.mat into the folder."""
+    """Write digits.png and samples.mat into the folder, and say so."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -127,6 +135,7 @@ def save(gan, samples, folder):
     gan.save_images(samples, [rows, columns], os.path.join(folder, "digits.png"))
     file = os.path.join(folder, "samples.mat")
     gan.write_atomically(file, lambda f: savemat(f, {"images": samples}))
+    print(f"digits.png: {rows * columns} digits; samples.mat: {len(samples)}")
 
 
 def name_digits(samples, images, labels):

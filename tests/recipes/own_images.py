@@ -45,7 +45,8 @@ def main(opt):
     savemat(opt.out, {"train_x": train_x}, appendmat=False, do_compression=True)
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
     if train_x.mean() > 127:
-        print("most of them is white; MNIST has a black background: see --invert")
+        print("most of them is white, but MNIST's background is black:")
+        print("run it again with --invert --force if the pictures have white paper")
     batch_size = best_batch_size(len(names))
     images_num = len(names) // batch_size * batch_size
     print("train on them:")

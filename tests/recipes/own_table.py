@@ -311,7 +311,10 @@ def draw(path, real, fake):
                 x = 48 * j + left + 7 * i % 18  # side by side, so that dots show
                 y = 400 - 380 * value
                 pen.rectangle((x, y, x + 1, y + 1), colour)
-    pen.text((4, 412), "columns, 0..1; correlations, white 1: real, then fake", "black")
+    text = (
+        "above: columns in 0..1, real black, fake red; below: correlations, real, fake"
+    )
+    pen.text((4, 412), text, "black")
     for left, rows in ((4, real), (224, fake)):
         grey = 127.5 * (correlations(rows).reshape(columns, columns) + 1)
         square = Image.fromarray(grey.astype(np.uint8))

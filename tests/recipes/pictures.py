@@ -61,9 +61,15 @@ def picture_names(folder):
 
 
 def read_grid(file):
-    """The grey levels of a picture of 4 x 4 samples: (112, 112) uint8."""
+    """The grey levels of a picture of 4 x 4 samples: (112, 112) uint8.
+
+    Octave writes 16 bits; they are rounded to 8.
+    """
     try:
         with Image.open(file) as picture:
+            if picture.mode.startswith("I"):
+                levels = np.asarray(picture).astype(float) / 257
+                picture = Image.fromarray(np.floor(levels + 0.5).astype(np.uint8))
             grid = np.array(picture.convert("L"))
     except Exception:  # Pillow raises almost anything on a damaged file
         fail(f"{file}: is not a picture that can be read")

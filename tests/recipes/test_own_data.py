@@ -351,7 +351,7 @@ def test_white_pictures_are_remarked(pictures, tmp_path):
     for path in pictures.glob("[0-9]*.png"):
         Image.new("L", (28, 28), 250).save(path)
     said = output_of("own_images.py", pictures, "out.mat", cwd=tmp_path)
-    assert "see --invert" in said
+    assert "again with --invert --force" in said
 
 
 def test_bad_folders(pictures, tmp_path):

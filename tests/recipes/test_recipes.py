@@ -126,10 +126,19 @@ def test_bad_input(trained, small_data, tmp_path):
 
 
 def test_data_without_labels(golden_run, tmp_path):
-    """The images alone are enough for the training, not for counting."""
+    """The images alone are enough for the training and the samples, not for counting."""
     images = loadmat(DATA, variable_names=["train_x"])["train_x"][:6000]
     savemat(tmp_path / "images.mat", {"train_x": images})
-    flags = [golden_run.checkpoint, "--data", "images.mat"]
+    flags = [golden_run.checkpoint, "--data", "images.mat", "--count", 30]
+    said = output("digits", *flags, cwd=tmp_path).splitlines()
+    assert said == [
+        "digits.png: 24 digits; samples.mat: 30",
+        "images.mat has no train_y, so that no digits are counted",
+    ]
+    by_hand = samples_by_hand(golden_run.gan, golden_run.checkpoint, 30)
+    found = loadmat(tmp_path / "samples.mat")["images"]
+    np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-12)
+    savemat(tmp_path / "images.mat", {"train_x": images, "train_y": np.ones((5, 2))})
     assert_refused("digits", flags, ["images.mat", "train_y"], tmp_path)
 
 
@@ -149,8 +158,10 @@ def samples_by_hand(gan, checkpoint, count=1000, seed=2026):
 
 
 def counts(out):
-    """What digits.py printed, (10,)."""
-    rows = [line.split() for line in out.splitlines()]
+    """What digits.py printed, (10,), after it named its files."""
+    files, *lines = out.splitlines()
+    assert files.startswith("digits.png: ") and "; samples.mat: " in files
+    rows = [line.split() for line in lines]
     assert [row[0] for row in rows] == list("0123456789")
     found = np.array([int(row[1]) for row in rows])
     bars = [len(row[2]) if len(row) > 2 else 0 for row in rows]
@@ -276,6 +287,21 @@ def test_pictures(trained):
         left, top = sample % 4 * 28, sample // 4 * 28
         ours = sheet.crop((sample * 28, 0, sample * 28 + 28, 28))
         assert ours.tobytes() == grid.crop((left, top, left + 28, top + 28)).tobytes()
+
+
+@ADAM
+def test_pictures_of_octave(trained, tmp_path):
+    """Its imwrite makes 16 bits of what is 8 bits in MATLAB."""
+    with Image.open(trained / "pics" / "epoch_1_t_100.png") as picture:
+        grid = np.asarray(picture)
+    wide = Image.fromarray(grid.astype(np.uint16) * 257)
+    wide.save(tmp_path / "epoch_1_t_100.png")
+    output("pictures", ".", "--out", "wide", cwd=tmp_path)
+    output("pictures", trained / "pics", "--out", "usual", cwd=tmp_path)
+    with Image.open(tmp_path / "wide" / "training.png") as picture:
+        row = picture.crop((0, 0, 448, 28)).tobytes()
+    with Image.open(tmp_path / "usual" / "training.png") as picture:
+        assert row == picture.crop((0, 0, 448, 28)).tobytes()
 
 
 @ADAM
