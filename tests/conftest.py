@@ -124,13 +124,13 @@ def start(name, flags, cwd, **more):
     )
 
 
-def tiny(small_data, *more):
+def small_run_flags(small_data, *more):
     """Flags of a run with 10 steps an epoch."""
     return ["--data", small_data, "--images-num", 160, "--batch-size", 16, *more]
 
 
-def ended(gan, flags, capsys):
-    """Run in this process; the exit status and what was said on standard error."""
+def status_and_output(gan, flags, capsys):
+    """Run in this process: the exit status, and what capsys captured (out, err)."""
     capsys.readouterr()
     try:
         gan.main(gan.options([str(x) for x in flags]))
@@ -143,7 +143,7 @@ def ended(gan, flags, capsys):
 def assert_refused(gan, flags, words, capsys, folder):
     """Status 2, one line that has all `words`, nothing printed, warned of or written."""
     before = sorted(os.listdir(folder))
-    status, said = ended(
+    status, said = status_and_output(
         gan, [*flags, "--pics", folder / "pics_of_the_refused"], capsys
     )
     assert status == 2, flags

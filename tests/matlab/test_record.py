@@ -207,7 +207,7 @@ SAME = {  # each a list of (words of the original, what is in their place)
 
 @OCTAVE
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_variants(script, place):
+def test_variants(script, script_folder):
     """What people write gives the same record; lines that seed are left out, named."""
     names = list(SAME) if script == "gan_mbgd" else ["spacing", "seeds"]
     for name in names:
@@ -215,29 +215,34 @@ def test_variants(script, place):
         for old, new in SAME[name]:
             assert old in text
             text = text.replace(old, new)
-        write(place / f"try_{name}.m", text.encode("gbk") if name == "gbk" else text)
+        write(
+            script_folder / f"try_{name}.m",
+            text.encode("gbk") if name == "gbk" else text,
+        )
     code = "".join(f"record_run('try_{x}.m', 'try_{x}', 5, 1, 120);" for x in names)
-    out = octave_output(f"record_run('{script}.m', 'plain', 5, 1, 120);" + code, place)
-    plain = read_record(place / "plain.mat")
+    out = octave_output(
+        f"record_run('{script}.m', 'plain', 5, 1, 120);" + code, script_folder
+    )
+    plain = read_record(script_folder / "plain.mat")
     for name in names:
-        r = read_record(place / f"try_{name}.mat")
+        r = read_record(script_folder / f"try_{name}.mat")
         for k in "script", "batch_size", "c_loss", "d_loss", "printed", "images_fake":
             np.testing.assert_array_equal(r[k], plain[k], err_msg=f"{name} {k}")
     assert re.findall("left out of the copy of the script: (.*)", out) == SEEDS
 
 
 @OCTAVE
-def test_arguments(plain, place):
+def test_arguments(plain, script_folder):
     """Double quotes, ~/, out without .mat or over an old record, script without .m."""
     text = small_text("gan_mbgd").replace("'c_loss:", "'损失 c_loss:")
-    write(place / "bytes.m", text)
+    write(script_folder / "bytes.m", text)
     code = f"""setenv('HOME', '{place}'); cd /
     record_run("~/gan_mbgd.m", "~/quotes", 5, 1, 60);
     cd('{place}');
     record_run('bytes', 'quotes.mat', 5, 2, 120);"""
-    out = octave_output(code, place)
+    out = octave_output(code, script_folder)
     assert "record:~/quotes\n" in out and out.count('损失 c_loss:"') == 2
-    printed = read_record(place / "quotes.mat")["printed"]
+    printed = read_record(script_folder / "quotes.mat")["printed"]
     assert printed.replace("损失 ", "") == plain["gan_mbgd"]["printed"]
 
 
@@ -268,14 +273,14 @@ end
 
 
 @OCTAVE
-def test_bytes_beyond_ascii(place):
+def test_bytes_beyond_ascii(script_folder):
     """They come to no function that goes by UTF-8; strings in GBK print as in UTF-8."""
-    (place / "strict").mkdir()
+    (script_folder / "strict").mkdir()
     for name in BY_UTF8:
-        write(place / "strict" / f"{name}.m", STRICT.replace("NAME", name))
-    here = place / "数据"
+        write(script_folder / "strict" / f"{name}.m", STRICT.replace("NAME", name))
+    here = script_folder / "数据"
     here.mkdir()
-    shutil.copy(place / "mnist_uint8.mat", here)
+    shutil.copy(script_folder / "mnist_uint8.mat", here)
     text = narrow_text("gan_mbgd").replace("'c_loss:", "'损失 c_loss:")
     text = text.replace("clc;", "rng(7, '中');")
     write(here / "utf8.m", text)
@@ -310,23 +315,25 @@ def test_bytes_beyond_ascii(place):
 
 @OCTAVE
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_sizes(script, place, monkeypatch):
+def test_sizes(script, script_folder, monkeypatch):
     """Networks with other and more layers than the original's, and noise to fit."""
     gan = importlib.import_module(script)
     generator, discriminator = [30, 15, 20, 784], [784, 12, 1]
     text = small_text(script).replace("[100, 512, 784]", str(generator))
     text = text.replace("[784, 512, 1]", str(discriminator))
-    write(place / "sized.m", text.replace("batch_size, 100)", "batch_size, 30)"))
+    write(
+        script_folder / "sized.m", text.replace("batch_size, 100)", "batch_size, 30)")
+    )
     with monkeypatch.context() as m:
         set_sizes(m, gan, generator, discriminator)
         flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
-        port(script, place, *flags, "--checkpoint", place / "run.mat")
+        port(script, script_folder, *flags, "--checkpoint", script_folder / "run.mat")
     octave_output(
         "record_run('sized.m', 'a', 3, 2, 120);"
         "record_from('sized.m', 'b', 'run.mat', 120);",
-        place,
+        script_folder,
     )
-    a, b, run = (read_record(place / f"{x}.mat") for x in ("a", "b", "run"))
+    a, b, run = (read_record(script_folder / f"{x}.mat") for x in ("a", "b", "run"))
     for r in a, b:
         assert r["generator"]["architecture"].tolist() == generator
         assert r["discriminator"]["architecture"].tolist() == discriminator
@@ -371,7 +378,7 @@ def as_matlab(x, *size):
 
 
 @OCTAVE
-def test_forms_of_random_functions(place):
+def test_forms_of_random_functions(script_folder):
     """MATLAB's call forms, in a script that record_run runs, draw as the port does."""
     gan = importlib.import_module("gan_mbgd")
 
@@ -426,9 +433,9 @@ def test_forms_of_random_functions(place):
         " fprintf('\\n');\n"
         for k in forms
     )
-    write(place / "forms.m", small_text("gan_mbgd").replace("clc;", print_all))
-    octave_output("record_run('forms.m', 'out', 0, 1, 60)", place)
-    lines = read_record(place / "out.mat")["printed"].splitlines()
+    write(script_folder / "forms.m", small_text("gan_mbgd").replace("clc;", print_all))
+    octave_output("record_run('forms.m', 'out', 0, 1, 60)", script_folder)
+    lines = read_record(script_folder / "out.mat")["printed"].splitlines()
     gan.rng(0)
     for form, line in zip(forms, lines, strict=False):
         size, numbers = line.split("|")
@@ -557,7 +564,7 @@ def assert_refused(function, cases, folder):
 
 
 @OCTAVE
-def test_refused(place):
+def test_refused(script_folder):
     """One clear error each, before anything runs; no file is written or changed."""
     changes = {  # name: script, words of the original, what replaces them, the error
         "sgd": (
@@ -653,19 +660,19 @@ def test_refused(place):
     }
     for name, (script, old, new, _) in changes.items():
         assert old in small_text(script), name
-        write(place / f"bad_{name}.m", small_text(script).replace(old, new))
+        write(script_folder / f"bad_{name}.m", small_text(script).replace(old, new))
     narrow = small_text("gan_adam").replace("784, 512, 1]", "500, 512, 1]")
     narrow = narrow.replace("512, 784]", "512, 500]")
-    write(place / "square.m", narrow)
+    write(script_folder / "square.m", narrow)
     write(
-        place / "bad_columns.m",
+        script_folder / "bad_columns.m",
         re.sub("train_x = (?:permute|reshape|double).*", "", narrow),
     )
-    write(place / "none.m", "epoch = 3;\n")
-    write(place / "empty.m", "")
-    write(place / "other.m", "function y = f(x)\ny = x;\nend\n")
-    (place / "folder").mkdir()
-    (place / "folder.mat").mkdir()
+    write(script_folder / "none.m", "epoch = 3;\n")
+    write(script_folder / "empty.m", "")
+    write(script_folder / "other.m", "function y = f(x)\ny = x;\nend\n")
+    (script_folder / "folder").mkdir()
+    (script_folder / "folder.mat").mkdir()
     cases = [
         (f"'bad_{k}.m', 'out', 0, 1, 60", change[3]) for k, change in changes.items()
     ]
@@ -702,39 +709,41 @@ def test_refused(place):
         ]
     ]
     cases.append(("'gan_adam', './gan_adam.m', 0, 1, 60", "out must not be the script"))
-    assert_refused("record_run", cases, place)
+    assert_refused("record_run", cases, script_folder)
 
 
 @OCTAVE
-def test_the_old_script_is_refused(place):
+def test_the_old_script_is_refused(script_folder):
     source = os.path.join(original(), "gan_sgd.m")
     if not os.path.isfile(source):
         pytest.skip("the old gan_sgd.m is not beside the original")
     told = "this is the old gan_sgd.m with weight decay (lamda)"
-    assert_refused("record_run", [(f"'{source}', 'out', 0, 1, 60", told)], place)
+    assert_refused(
+        "record_run", [(f"'{source}', 'out', 0, 1, 60", told)], script_folder
+    )
 
 
 # ---------------------------------------------------------------------- runs broken off
 
 
 @OCTAVE
-def test_broken_off_by_an_error(plain, place):
+def test_broken_off_by_an_error(plain, script_folder):
     text = small_text("gan_adam").replace(
         "kk = ", "if e == 3, error('enough'), end\n    kk = "
     )
-    write(place / "stops.m", text)
+    write(script_folder / "stops.m", text)
     write(
-        place / "never.m",
+        script_folder / "never.m",
         small_text("gan_adam").replace("kk = ", "error('enough'); kk = "),
     )
     code = "".join(
         f"try, record_run('{x}.m', '{x}', 5, 4, 120); catch x, disp(x.message); end; "
         for x in ("stops", "never")
     )
-    out = octave_output(code, place)
+    out = octave_output(code, script_folder)
     assert out.count("enough\n") == 2 and "broken off after 4 steps; record:" in out
-    assert not (place / "never.mat").exists()  # nothing was run
-    r, whole = read_record(place / "stops.mat"), plain["gan_adam"]
+    assert not (script_folder / "never.mat").exists()  # nothing was run
+    r, whole = read_record(script_folder / "stops.mat"), plain["gan_adam"]
     assert r.pop("complete") == 0 and r.pop("epoch") == 4
     assert set(r) | {"complete", "epoch"} == set(whole)
     for k in "c_loss", "d_loss", "images_fake", "printed":
@@ -747,15 +756,15 @@ def test_broken_off_by_an_error(plain, place):
 
 @OCTAVE
 @POSIX
-def test_broken_off_by_ctrl_c(plain, place):
+def test_broken_off_by_ctrl_c(plain, script_folder):
     code = f"addpath('{MATLAB}'); record_run('gan_mbgd.m', 'out', 5, 1000000, 120)"
     pipe = subprocess.PIPE
-    (place / "temporary").mkdir()
+    (script_folder / "temporary").mkdir()
     flags = ["--no-gui", "--quiet", "--norc", "--no-history"]
     process = subprocess.Popen(
         ["octave", *flags, "--eval", code],
         cwd=place,
-        env={**os.environ, "TMPDIR": str(place / "temporary")},
+        env={**os.environ, "TMPDIR": str(script_folder / "temporary")},
         stdout=pipe,
         stderr=pipe,
         text=True,
@@ -769,11 +778,11 @@ def test_broken_off_by_ctrl_c(plain, place):
     finally:
         process.kill()
     assert "broken off after " in out
-    r, whole = read_record(place / "out.mat"), plain["gan_mbgd"]
+    r, whole = read_record(script_folder / "out.mat"), plain["gan_mbgd"]
     n = min(4, r["c_loss"].size)
     assert r["complete"] == 0 and n >= 2 and r["c_loss"].shape == r["d_loss"].shape
     np.testing.assert_array_equal(r["c_loss"][:n], whole["c_loss"][:n])
-    assert os.listdir(place / "temporary") == []
+    assert os.listdir(script_folder / "temporary") == []
 
 
 # -------------------------------------------------------------------- from a checkpoint
@@ -796,13 +805,13 @@ def port(script, folder, *flags):
 
 @OCTAVE
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_record_from(script, place, monkeypatch):
+def test_record_from(script, script_folder, monkeypatch):
     """10 steps from epoch 2, other settings, and 2 from epoch 0: the port's losses."""
     gan = importlib.import_module(script)
     if script == "gan_adam":  # its networks have thrice the numbers to load and save
-        write(place / "gan_adam.m", narrow_text(script))
+        write(script_folder / "gan_adam.m", narrow_text(script))
         set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
-    early, zero, late = (place / f"{x}.mat" for x in ("early", "zero", "late"))
+    early, zero, late = (script_folder / f"{x}.mat" for x in ("early", "zero", "late"))
     begin = [
         "--seed",
         3,
@@ -813,11 +822,11 @@ def test_record_from(script, place, monkeypatch):
         "--images-num",
         120,
     ]
-    port(script, place, *begin, "--epoch", 2, "--checkpoint", early)
+    port(script, script_folder, *begin, "--epoch", 2, "--checkpoint", early)
     shutil.copy(early, late)
     lines = port(
         script,
-        place,
+        script_folder,
         "--resume",
         late,
         "--checkpoint",
@@ -827,21 +836,31 @@ def test_record_from(script, place, monkeypatch):
         "--epoch",
         3,
     )
-    first = place / "first.mat"
+    first = script_folder / "first.mat"
     with monkeypatch.context() as m:
         m.setattr(gan, "randperm", lambda n: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            port(script, place, *begin, "--epoch", 1, "--checkpoint", zero)
-    port(script, place, *begin, "--epoch", 1, "--images-num", 40, "--checkpoint", first)
+            port(script, script_folder, *begin, "--epoch", 1, "--checkpoint", zero)
+    port(
+        script,
+        script_folder,
+        *begin,
+        "--epoch",
+        1,
+        "--images-num",
+        40,
+        "--checkpoint",
+        first,
+    )
 
     out = octave_output(
         f"record_from('{script}.m', 'a', 'early.mat', 200);"
         f"record_from('{script}.m', 'b', 'zero.mat', 40);",
-        place,
+        script_folder,
     )
     assert "record:a\n" in out and "record:b\n" in out
     for name, file, e, steps in ("a", late, 2, 10), ("b", first, 0, 2):
-        r, run = read_record(place / f"{name}.mat"), read_record(file)
+        r, run = read_record(script_folder / f"{name}.mat"), read_record(file)
         assert (r["first"], r["epoch"], r["seed"], r["complete"]) == (e, e + 1, 3, 1)
         assert (r["batch_size"], r["learning_rate"]) == (20, 0.002)
         assert r["images_num"] == 20 * steps == 20 * r["c_loss"].size
@@ -854,20 +873,23 @@ def test_record_from(script, place, monkeypatch):
                 np.testing.assert_allclose(x["w"], y["w"], rtol=0, atol=1e-12)
             assert r[k].get("t") == run[k].get("t")
     assert (
-        read_record(place / "a.mat")["printed"].splitlines()[0] == lines.splitlines()[0]
+        read_record(script_folder / "a.mat")["printed"].splitlines()[0]
+        == lines.splitlines()[0]
     )
-    assert "epoch_3_t_10" in read_record(place / "a.mat")["printed"]
+    assert "epoch_3_t_10" in read_record(script_folder / "a.mat")["printed"]
 
 
 @OCTAVE
-def test_forms_of_the_state(place, monkeypatch):
+def test_forms_of_the_state(script_folder, monkeypatch):
     """rng_state as s and as s.State of MATLAB's s = rng, the latter of doubles too."""
     flags = ["--seed", 3, "--images-num", 60, "--epoch", 1]
-    write(place / "gan_mbgd.m", narrow_text("gan_mbgd"))
+    write(script_folder / "gan_mbgd.m", narrow_text("gan_mbgd"))
     gan = importlib.import_module("gan_mbgd")
     set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
-    port("gan_mbgd", place, *flags, "--checkpoint", place / "plain.mat")
-    saved = {k: v for k, v in loadmat(place / "plain.mat").items() if k[0] != "_"}
+    port("gan_mbgd", script_folder, *flags, "--checkpoint", script_folder / "plain.mat")
+    saved = {
+        k: v for k, v in loadmat(script_folder / "plain.mat").items() if k[0] != "_"
+    }
     words = saved["rng_state"]
     forms = {
         "struct": {"Type": "twister", "Seed": np.uint32(3), "State": words},
@@ -875,44 +897,44 @@ def test_forms_of_the_state(place, monkeypatch):
         "row": words.astype(np.float64).reshape(1, 625),
     }
     for name, state in forms.items():
-        savemat(place / f"{name}.mat", {**saved, "rng_state": state})
+        savemat(script_folder / f"{name}.mat", {**saved, "rng_state": state})
     names = ["plain", *forms]
     octave_output(
         "".join(f"record_from('gan_mbgd.m', 'r_{x}', '{x}.mat', 60);" for x in names),
-        place,
+        script_folder,
     )
-    plain = read_record(place / "r_plain.mat")
+    plain = read_record(script_folder / "r_plain.mat")
     for name in forms:
-        r = read_record(place / f"r_{name}.mat")
+        r = read_record(script_folder / f"r_{name}.mat")
         for k in "c_loss", "images_fake":
             np.testing.assert_array_equal(r[k], plain[k], err_msg=name)
 
 
 @OCTAVE
-def test_record_from_refuses(place, monkeypatch):
+def test_record_from_refuses(script_folder, monkeypatch):
     for script in SCRIPTS:
-        write(place / f"{script}.m", narrow_text(script))
+        write(script_folder / f"{script}.m", narrow_text(script))
     gan = importlib.import_module("gan_adam")
     set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
     port(
         "gan_adam",
-        place,
+        script_folder,
         "--images-num",
         60,
         "--epoch",
         1,
         "--checkpoint",
-        place / "good.mat",
+        script_folder / "good.mat",
     )
 
     def changed(name, change):
         bad = {
             k: v
-            for k, v in loadmat(place / "good.mat").items()
+            for k, v in loadmat(script_folder / "good.mat").items()
             if not k.startswith("_")
         }
         change(bad)
-        savemat(place / name, bad)
+        savemat(script_folder / name, bad)
 
     def narrow(x):
         x["generator"]["layers"][0, 0][0, 1]["w"][0, 0] = np.ones((100, 23))
@@ -938,9 +960,9 @@ def test_record_from_refuses(place, monkeypatch):
     }
     for name, state in states.items():
         changed(f"state_{name}.mat", lambda x, state=state: x.update(rng_state=state))
-    (place / "text.mat").write_text("no file")
+    (script_folder / "text.mat").write_text("no file")
     wide = small_text("gan_adam").replace("512", "256")
-    write(place / "wide.m", wide)
+    write(script_folder / "wide.m", wide)
     forms = "rng_state must be s or s.State of s = rng with the generator twister"
     cases = [
         (
@@ -975,22 +997,22 @@ def test_record_from_refuses(place, monkeypatch):
         ("'gan_adam.m', 'out', 'state_seed', 60", "is of double of size [1 1]"),
     ]
     cases = [(re.sub("'(\\w+)', (\\d+)$", r"'\1.mat', \2", x), y) for x, y in cases]
-    assert_refused("record_from", cases, place)
+    assert_refused("record_from", cases, script_folder)
 
 
 # -------------------------------------------------------------------------- the session
 
 
 @OCTAVE
-def test_the_session_is_left_as_it_was(place):
+def test_the_session_is_left_as_it_was(script_folder):
     """After a run and a failed one: path, folder, warnings, globals, functions."""
     write(
-        place / "stops.m",
+        script_folder / "stops.m",
         narrow_text("gan_adam").replace("kk = ", "error('enough'); kk = "),
     )
-    write(place / "gan_mbgd.m", narrow_text("gan_mbgd"))
-    (place / "own").mkdir()
-    (place / "temporary").mkdir()
+    write(script_folder / "gan_mbgd.m", narrow_text("gan_mbgd"))
+    (script_folder / "own").mkdir()
+    (script_folder / "temporary").mkdir()
     code = f"""setenv('TMPDIR', '{place}/temporary');
     addpath own; global RECORD_RUN; RECORD_RUN = 5; warning('off', 'my:own');
     state = @() {{path(), pwd(), warning(), who('global'), RECORD_RUN, ...
@@ -1001,8 +1023,8 @@ def test_the_session_is_left_as_it_was(place):
     record_run('gan_mbgd.m', 'out', 0, 1, 60); disp(isequal(before, state()));
     try, record_run('stops.m', 'out', 0, 1, 60); catch x, disp(x.message); end
     disp(isequal(before, state()));"""
-    assert octave_output(code, place).splitlines()[-3:] == ["1", "enough", "1"]
-    assert os.listdir(place / "temporary") == []
+    assert octave_output(code, script_folder).splitlines()[-3:] == ["1", "enough", "1"]
+    assert os.listdir(script_folder / "temporary") == []
 
 
 @OCTAVE

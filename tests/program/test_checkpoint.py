@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import SCRIPTS, ended, run_script
+from conftest import SCRIPTS, run_script, status_and_output
 from scipy.io import loadmat, savemat
 
 SMALL = ["--images-num", 320, "--batch-size", 32]  # 10 steps an epoch
@@ -148,7 +148,7 @@ def test_cut_in_two_with_flags(gan, again, tmp_path, capsys):
         ],
     ):
         gan.rng(77)  # what the run before left behind
-        assert ended(gan, words, capsys)[0] == 0
+        assert status_and_output(gan, words, capsys)[0] == 0
     assert_same(tmp_path / "whole.mat", tmp_path / "cut.mat")
 
 
@@ -240,7 +240,7 @@ def test_nothing_left_to_do(gan, tmp_path, capsys):
     file = small_run(gan, tmp_path)
     with open(file, "rb") as f:
         before = f.read()
-    status, said = ended(
+    status, said = status_and_output(
         gan, ["--resume", file, "--epoch", 2, "--checkpoint", file], capsys
     )
     assert (status, said.out) == (0, "")
@@ -309,7 +309,9 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
     for mine, other in (gan_adam, gan_mbgd), (gan_mbgd, gan_adam):
         (tmp_path / mine.__name__).mkdir()
         file = small_run(mine, tmp_path / mine.__name__)
-        status, said = ended(other, ["--resume", file, "--epoch", 3], capsys)
+        status, said = status_and_output(
+            other, ["--resume", file, "--epoch", 3], capsys
+        )
         assert (status, said.out) == (2, "")
         assert (
             said.err.count("\n") == 1
@@ -425,12 +427,12 @@ def test_other_foreign_files(gan, small_data, tmp_path, capsys):
         assert said.err.count("\n") == 1 and len(said.err) < 300, what
     # a broken setting is one too where a flag takes its place
     savemat(bad, whole | {"batch_size": 0.0})
-    status, said = ended(gan, [*flags, "--batch-size", 32], capsys)
+    status, said = status_and_output(gan, [*flags, "--batch-size", 32], capsys)
     assert status == 2 and said.err.count("\n") == 1 and "batch_size" in said.err
     # the file is named, not a flag that nobody gave
     for rate in np.nan, np.inf, 0.0, -1.0, "fast", np.ones(2):
         savemat(bad, whole | {"learning_rate": rate})
-        status, said = ended(gan, flags, capsys)
+        status, said = status_and_output(gan, flags, capsys)
         assert status == 2 and said.err.count("\n") == 1
         assert f"--resume {bad}: learning_rate must" in said.err
     assert not (tmp_path / "none").exists()
@@ -487,6 +489,6 @@ def test_v73_files(gan, tmp_path, head, capsys):
     file = tmp_path / "new.mat"
     file.write_bytes(head + bytes(2000))
     for flag in "--resume", "--data":
-        status, said = ended(gan, [flag, file], capsys)
+        status, said = status_and_output(gan, [flag, file], capsys)
         assert (status, said.out) == (2, "")
         assert said.err.count("\n") == 1 and "-v7" in said.err and flag in said.err

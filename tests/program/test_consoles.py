@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, SCRIPTS, ended, tiny
+from conftest import ROOT, SCRIPTS, small_run_flags, status_and_output
 from scipy.io import loadmat
 
 SMALL = ["--images-num", "320", "--batch-size", "32", "--epoch", "1"]
@@ -80,7 +80,7 @@ def console(gan, small_networks, monkeypatch, tmp_path):
 
 def test_training_in_a_console(console, small_data, tmp_path):
     """It prints the losses, shows no progress line, and returns the networks."""
-    generator, discriminator = console.run(*tiny(small_data, "--epoch", 2))
+    generator, discriminator = console.run(*small_run_flags(small_data, "--epoch", 2))
     lines = console.out.text.splitlines()
     assert [x.split(":")[0] for x in lines] == ["c_loss", "save_sample"] * 2
     assert console.err.text == ""
@@ -107,14 +107,14 @@ def test_bad_flags_in_a_console(console, flags, tmp_path):
 
 def test_a_warning_in_a_console(console, small_data):
     """A diverged run's line reaches the console too."""
-    flags = tiny(small_data, "--epoch", 1, "--learning-rate", 1.7e308)
+    flags = small_run_flags(small_data, "--epoch", 1, "--learning-rate", 1.7e308)
     console.run(*flags)
     assert console.err.text.count("\n") == 1 and "training goes on" in console.err.text
 
 
 def test_ctrl_c_in_a_console(console, small_data):
     """The line names the flags to go on with; then Ctrl-C works as before."""
-    flags = tiny(small_data, "--epoch", 3, "--checkpoint", "my run.mat")
+    flags = small_run_flags(small_data, "--epoch", 3, "--checkpoint", "my run.mat")
     console.press_ctrl_c(epoch=2, batches=4)
     assert console.run(*flags) == 130
     said = console.err.text
@@ -143,7 +143,11 @@ def written(words):
 
 def test_ctrl_c_in_a_program(console, small_data):
     """If the process was started with the flags, the line is the whole command."""
-    flags = [*map(str, tiny(small_data, "--epoch", 3)), "--checkpoint", "run.mat"]
+    flags = [
+        *map(str, small_run_flags(small_data, "--epoch", 3)),
+        "--checkpoint",
+        "run.mat",
+    ]
     console.started = ["python", "-X", "utf8", f"{console.gan.__name__}.py", *flags]
     console.press_ctrl_c(epoch=2, batches=0)
     assert console.run(*flags) == 130
@@ -153,7 +157,7 @@ def test_ctrl_c_in_a_program(console, small_data):
 
 def test_ctrl_c_without_a_checkpoint(console, small_data):
     console.press_ctrl_c(epoch=2, batches=0)
-    assert console.run(*tiny(small_data, "--epoch", 3)) == 130
+    assert console.run(*small_run_flags(small_data, "--epoch", 3)) == 130
     line = f"{console.gan.__name__}.py: stopped; this run wrote no checkpoint\n"
     assert console.err.text == line
 
@@ -218,14 +222,16 @@ def test_a_link_finds_the_data(gan, tmp_path):
 @pytest.mark.usefixtures("small_networks")
 def test_twice_in_a_process(gan, small_data, tmp_path, capsys):
     """The same flags give the same, whatever ran before; the networks come back."""
-    flags = [str(x) for x in tiny(small_data, "--epoch", 2, "--pics", tmp_path)]
+    flags = [
+        str(x) for x in small_run_flags(small_data, "--epoch", 2, "--pics", tmp_path)
+    ]
     found = []
     for _ in range(2):
         networks = gan.main(gan.options(flags))
         arrays = [x[k] for nn in networks for x in nn["layers"][1:] for k in "wb"]
         found.append((capsys.readouterr().out, arrays, gan.rand(1, 3)))
         # another run between them
-        ended(gan, [*flags, "--seed", 5, "--precision", "single"], capsys)
+        status_and_output(gan, [*flags, "--seed", 5, "--precision", "single"], capsys)
     for one, other in zip(*found, strict=True):
         if isinstance(one, str):
             assert one == other and one.count("c_loss") == 2
@@ -240,7 +246,9 @@ def test_twice_in_a_process(gan, small_data, tmp_path, capsys):
 
 def test_closed_streams_in_a_console(gan, small_networks, small_data, tmp_path):
     """pythonw.exe has no streams at all: the run trains all the same."""
-    flags = [str(x) for x in tiny(small_data, "--epoch", 1, "--pics", tmp_path)]
+    flags = [
+        str(x) for x in small_run_flags(small_data, "--epoch", 1, "--pics", tmp_path)
+    ]
     kept = sys.stdout, sys.stderr, sys.argv
     try:
         sys.stdout, sys.stderr = None, None

@@ -11,7 +11,14 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import ONE, ROOT, assert_refused, ended, run_script, tiny
+from conftest import (
+    ONE,
+    ROOT,
+    assert_refused,
+    run_script,
+    small_run_flags,
+    status_and_output,
+)
 from scipy.io import savemat
 
 
@@ -273,19 +280,23 @@ def test_messages_say_what_is_wrong(gan, small_data, capsys, tmp_path, monkeypat
     cut = tmp_path / "cut.mat"
     for size in 60, 150, len(content) // 2, len(content) - 1:
         cut.write_bytes(content[:size])
-        status, said = ended(gan, ["--data", cut, "--images-num", 60], capsys)
+        status, said = status_and_output(
+            gan, ["--data", cut, "--images-num", 60], capsys
+        )
         assert status == 2 and "None" not in said.err and "()" not in said.err, size
     (tmp_path / "file").write_text("")
-    status, said = ended(gan, tiny(small_data, "--pics", tmp_path / "file"), capsys)
+    status, said = status_and_output(
+        gan, small_run_flags(small_data, "--pics", tmp_path / "file"), capsys
+    )
     assert status == 2 and "--pics" in said.err and "not a folder" in said.err
     # an error says nothing of an older file: there is none
-    flags = tiny(small_data, "--checkpoint", tmp_path / "none" / "run.mat")
-    assert "older" not in ended(gan, flags, capsys)[1].err
+    flags = small_run_flags(small_data, "--checkpoint", tmp_path / "none" / "run.mat")
+    assert "older" not in status_and_output(gan, flags, capsys)[1].err
     assert gan.options(["--epoch", str(2**53 + 1)]).epoch == 2**53 + 1
 
     def too_little(*_, **__):
         raise MemoryError("Unable to allocate 45 MiB")
 
     monkeypatch.setattr(gan, "loadmat", too_little)
-    status, said = ended(gan, tiny(small_data), capsys)
+    status, said = status_and_output(gan, small_run_flags(small_data), capsys)
     assert status == 2 and "damaged" not in said.err and "memory" in said.err

@@ -12,7 +12,16 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ONE, POSIX, SCRIPTS, assert_refused, ended, run_script, start, tiny
+from conftest import (
+    ONE,
+    POSIX,
+    SCRIPTS,
+    assert_refused,
+    run_script,
+    small_run_flags,
+    start,
+    status_and_output,
+)
 from PIL import Image
 from scipy.io import loadmat
 
@@ -24,7 +33,7 @@ def test_killed_at_any_moment(name, small_data, tmp_path):
     resumed = 0
     for _ in range(4):
         done = loadmat(file, variable_names=["e"])["e"].item() if file.exists() else 0
-        flags = tiny(small_data, "--epoch", 1000, "--checkpoint", "run.mat")
+        flags = small_run_flags(small_data, "--epoch", 1000, "--checkpoint", "run.mat")
         flags += ["--resume", "run.mat"] if done else []
         process = start(name, flags, tmp_path)
         first = process.stdout.readline()
@@ -52,7 +61,7 @@ def test_killed_at_any_moment(name, small_data, tmp_path):
 @pytest.mark.parametrize("name", ONE)
 def test_ctrl_c(name, small_data, tmp_path):
     """One line with the epoch reached and how to go on; status 130."""
-    flags = tiny(small_data, "--epoch", 1000, "--checkpoint", "run.mat")
+    flags = small_run_flags(small_data, "--epoch", 1000, "--checkpoint", "run.mat")
     # a shell's background jobs ignore SIGINT, and so would what they start
     heed = {
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -97,7 +106,7 @@ def test_cut_at_any_moment(name, small_data, tmp_path):
     """And gone on with by the command it printed, again and again: as if it had never stopped."""
     chance = random.Random(3)
     file = "my run (1)$.mat"
-    flags = tiny(small_data, "--seed", 4, "--checkpoint", file)
+    flags = small_run_flags(small_data, "--seed", 4, "--checkpoint", file)
     said = interrupt(name, [*flags, "--epoch", 10**6], tmp_path, 1, 0)
     for lines in 1, 2, 3, 4:
         words = shlex.split(said.split("go on with: ")[1])
@@ -123,7 +132,7 @@ def test_cut_at_any_moment(name, small_data, tmp_path):
 @pytest.mark.parametrize("name", ONE)
 def test_ctrl_c_names_only_what_is_there(name, small_data, tmp_path):
     """Before anything is saved; and in the first epoch of --resume a.mat --checkpoint b.mat."""
-    flags = tiny(small_data)
+    flags = small_run_flags(small_data)
     said = interrupt(name, [*flags, "--epoch", 10**6], tmp_path, 1)
     assert said == f"{name}.py: stopped; this run wrote no checkpoint\n"
     assert run_script(name, *flags, "--epoch", 2, "--checkpoint", "a.mat", cwd=tmp_path)
@@ -138,7 +147,7 @@ def test_ctrl_c_names_only_what_is_there(name, small_data, tmp_path):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_checkpoint_is_not_replaced(name, small_data, tmp_path):
     """Neither by the same command again, nor by the other script, nor where MATLAB wrote it."""
-    flags = tiny(small_data, "--epoch", 1, "--checkpoint", "run.mat")
+    flags = small_run_flags(small_data, "--epoch", 1, "--checkpoint", "run.mat")
     assert run_script(name, *flags, cwd=tmp_path).returncode == 0
     (tmp_path / "record.mat").write_bytes(b"MATLAB 5.0 MAT-file")
     (tmp_path / "other.mat").write_bytes((tmp_path / "run.mat").read_bytes())
@@ -162,7 +171,7 @@ def test_a_checkpoint_is_not_replaced(name, small_data, tmp_path):
 @pytest.mark.parametrize("name", ONE)
 def test_two_runs_with_one_new_checkpoint(name, small_data, tmp_path):
     """It is there from the first moment on, so the second run sees it in time."""
-    flags = tiny(small_data, "--epoch", 10**6, "--checkpoint", "run.mat")
+    flags = small_run_flags(small_data, "--epoch", 10**6, "--checkpoint", "run.mat")
     first = start(name, flags, tmp_path)
     first.stdout.readline()
     end = run_script(name, *flags, cwd=tmp_path)
@@ -173,7 +182,7 @@ def test_two_runs_with_one_new_checkpoint(name, small_data, tmp_path):
 
 def test_runs_that_share_a_folder(small_data, tmp_path):
     """Two of each script, with the default ./pics: all end well, and nothing is left behind."""
-    flags = tiny(small_data, "--epoch", 10)
+    flags = small_run_flags(small_data, "--epoch", 10)
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # four runs on two cores
     runs = [start(name, flags, tmp_path, env=env) for name in SCRIPTS * 2]
     for run in runs:
@@ -189,7 +198,7 @@ def test_runs_that_share_a_folder(small_data, tmp_path):
 @pytest.mark.parametrize("name", ONE)
 def test_links_and_devices(name, small_data, tmp_path):
     """A link stays one and its target is written; what is no regular file stays as it is."""
-    flags = tiny(small_data, "--epoch", 1)
+    flags = small_run_flags(small_data, "--epoch", 1)
     (tmp_path / "disk").mkdir()
     (tmp_path / "run.mat").symlink_to("disk/target.mat")
     (tmp_path / "kept").write_text("kept")
@@ -226,7 +235,7 @@ def test_disk_full(name, small_data, tmp_path):
     """A limit on the size of files stands in for it: the older checkpoint stays whole."""
     import resource  # of POSIX systems only
 
-    flags = tiny(small_data, "--epoch", 2, "--checkpoint", "run.mat")
+    flags = small_run_flags(small_data, "--epoch", 2, "--checkpoint", "run.mat")
     assert run_script(name, *flags, cwd=tmp_path).returncode == 0
     before = (tmp_path / "run.mat").read_bytes()
 
@@ -251,16 +260,16 @@ def test_disk_full(name, small_data, tmp_path):
 
 def test_places_that_cannot_be_written(gan, small_data, capsys, tmp_path):
     (tmp_path / "file").write_text("")
-    flags = [*tiny(small_data), "--pics", tmp_path / "pics"]
+    flags = [*small_run_flags(small_data), "--pics", tmp_path / "pics"]
     for bad in tmp_path / "none" / "run.mat", tmp_path, tmp_path / "file" / "run.mat":
-        status, said = ended(gan, [*flags, "--checkpoint", bad], capsys)
+        status, said = status_and_output(gan, [*flags, "--checkpoint", bad], capsys)
         assert (status, said.out) == (2, "")
         assert said.err.count("\n") == 1 and str(bad) in said.err
     assert sorted(os.listdir(tmp_path)) == ["file", "pics"] and not os.listdir(
         tmp_path / "pics"
     )
     for bad in tmp_path / "file", tmp_path / "file" / "pics":
-        flags = [*tiny(small_data), "--pics", bad, "--checkpoint", "run.mat"]
+        flags = [*small_run_flags(small_data), "--pics", bad, "--checkpoint", "run.mat"]
         end = run_script(gan.__name__, *flags, cwd=tmp_path)
         assert (end.returncode, end.stdout) == (2, "")
         assert end.stderr.count("\n") == 1 and str(bad) in end.stderr

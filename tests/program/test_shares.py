@@ -6,7 +6,7 @@ import shutil
 import time
 
 import pytest
-from conftest import ended, tiny
+from conftest import small_run_flags, status_and_output
 from PIL import Image
 from scipy.io import loadmat
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("small_networks")
 def flags_of_a_run(small_data, folder):
     """The flags of a run of one epoch that writes a picture and a checkpoint."""
     flags = ["--pics", folder / "pics", "--checkpoint", folder / "run.mat"]
-    return tiny(small_data, "--epoch", 1, *flags)
+    return small_run_flags(small_data, "--epoch", 1, *flags)
 
 
 def assert_whole(folder, e):
@@ -67,7 +67,7 @@ def test_locked_for_a_while(
 ):
     """As while a scanner reads the file: the run waits, and goes on without a word."""
     locked = Locked(monkeypatch, winerror, times)
-    status, said = ended(gan, flags_of_a_run(small_data, tmp_path), capsys)
+    status, said = status_and_output(gan, flags_of_a_run(small_data, tmp_path), capsys)
     assert (status, said.err) == (0, "")
     assert len(locked.failed) == 2  # the checkpoint and the picture
     assert len(locked.slept) == 2 * times and all(x > 0 for x in locked.slept)
@@ -77,7 +77,7 @@ def test_locked_for_a_while(
 
 def test_locked_for_ever(gan, small_data, tmp_path, capsys, monkeypatch):
     locked = Locked(monkeypatch, 5, 1000)
-    status, said = ended(gan, flags_of_a_run(small_data, tmp_path), capsys)
+    status, said = status_and_output(gan, flags_of_a_run(small_data, tmp_path), capsys)
     file = str(tmp_path / "run.mat")
     assert_failed(status, said, [file, "cannot be written", "denied"], tmp_path)
     assert said.out == "" and not os.path.exists(file)
@@ -90,7 +90,9 @@ def test_other_errors_are_not_waited_for(
     """Such as a full disk: the line comes at once."""
     for winerror in 112, None:
         locked = Locked(monkeypatch, winerror, 1)
-        status, said = ended(gan, flags_of_a_run(small_data, tmp_path), capsys)
+        status, said = status_and_output(
+            gan, flags_of_a_run(small_data, tmp_path), capsys
+        )
         assert_failed(status, said, ["run.mat", "cannot be written"], tmp_path)
         assert locked.slept == []
 
@@ -112,7 +114,7 @@ def test_drives_that_cannot_flush(
     gan, number, small_data, tmp_path, capsys, monkeypatch
 ):
     calls = failing_fsync(monkeypatch, number)
-    status, said = ended(gan, flags_of_a_run(small_data, tmp_path), capsys)
+    status, said = status_and_output(gan, flags_of_a_run(small_data, tmp_path), capsys)
     assert (status, said.err) == (0, "")
     assert len(calls) == 3  # two checkpoints and a picture
     assert_whole(tmp_path, 1)
@@ -121,11 +123,11 @@ def test_drives_that_cannot_flush(
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_disks_that_fail(gan, number, small_data, tmp_path, capsys, monkeypatch):
     """What was not flushed is not taken for saved."""
-    status, said = ended(gan, flags_of_a_run(small_data, tmp_path), capsys)
+    status, said = status_and_output(gan, flags_of_a_run(small_data, tmp_path), capsys)
     before = (tmp_path / "run.mat").read_bytes()
     failing_fsync(monkeypatch, number)
     flags = [*flags_of_a_run(small_data, tmp_path), "--resume", tmp_path / "run.mat"]
-    status, said = ended(gan, [*flags, "--epoch", 2], capsys)
+    status, said = status_and_output(gan, [*flags, "--epoch", 2], capsys)
     words = ["run.mat", "cannot be written", os.strerror(number)]
     assert_failed(status, said, words, tmp_path)
     assert (tmp_path / "run.mat").read_bytes() == before
@@ -147,7 +149,7 @@ def test_a_picture_that_cannot_be_written(
     flags = [*flags_of_a_run(small_data, tmp_path), "--epoch", 4]
     with monkeypatch.context() as patch:
         patch.setattr(gan, "save_images", without_folder)
-        status, said = ended(gan, flags, capsys)
+        status, said = status_and_output(gan, flags, capsys)
     assert_failed(status, said, ["epoch_2", "cannot be written"], tmp_path)
     assert said.out.count("save_sample") == 1 and said.out.count("c_loss") == 2
     found = loadmat(tmp_path / "run.mat", variable_names=["e", "c_loss"])
@@ -155,10 +157,10 @@ def test_a_picture_that_cannot_be_written(
     # and it goes on from there as if nothing had been
     pics.unlink()
     flags = [*flags, "--resume", tmp_path / "run.mat"]
-    assert ended(gan, [*flags, "--epoch", 3], capsys)[0] == 0
+    assert status_and_output(gan, [*flags, "--epoch", 3], capsys)[0] == 0
     (tmp_path / "uncut").mkdir()
     uncut = flags_of_a_run(small_data, tmp_path / "uncut")
-    assert ended(gan, [*uncut, "--epoch", 3], capsys)[0] == 0
+    assert status_and_output(gan, [*uncut, "--epoch", 3], capsys)[0] == 0
     files = tmp_path / "run.mat", tmp_path / "uncut" / "run.mat"
     losses = [loadmat(file)["d_loss"].tolist() for file in files]
     assert losses[0] == losses[1]

@@ -7,14 +7,22 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ONE, POSIX, ROOT, ended, run_script, start, tiny
+from conftest import (
+    ONE,
+    POSIX,
+    ROOT,
+    run_script,
+    small_run_flags,
+    start,
+    status_and_output,
+)
 
 
 @POSIX
 @pytest.mark.parametrize("name", ONE)
 def test_output_closed_early(name, small_data, tmp_path):
     """As with | head -1: no traceback, no word, and it ends."""
-    process = start(name, tiny(small_data, "--epoch", 1000), tmp_path)
+    process = start(name, small_run_flags(small_data, "--epoch", 1000), tmp_path)
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
@@ -28,7 +36,7 @@ def test_output_that_cannot_be_written(name, small_data, tmp_path):
     command = [
         sys.executable,
         os.path.join(ROOT, f"{name}.py"),
-        *map(str, tiny(small_data)),
+        *map(str, small_run_flags(small_data)),
     ]
     with open("/dev/full", "w") as full:
         end = subprocess.run(
@@ -40,7 +48,7 @@ def test_output_that_cannot_be_written(name, small_data, tmp_path):
 def test_divergence(gan, small_data, capsys, tmp_path):
     """Goes on as MATLAB does, prints its NaN, and warns once."""
     flags = ["--epoch", 2, "--learning-rate", 1.7e308, "--pics", tmp_path / "pics"]
-    status, said = ended(gan, tiny(small_data, *flags), capsys)
+    status, said = status_and_output(gan, small_run_flags(small_data, *flags), capsys)
     assert status == 0
     lines = said.out.splitlines()
     word = {"gan_adam": "NaN", "gan_mbgd": "Inf"}[
@@ -54,7 +62,7 @@ def test_divergence(gan, small_data, capsys, tmp_path):
 
 def test_no_warning_reaches_the_screen(gan, small_data, tmp_path):
     """exp overflows in sigmoid long before the loss is NaN; MATLAB says nothing."""
-    flags = tiny(small_data, "--epoch", 1, "--learning-rate", 1000)
+    flags = small_run_flags(small_data, "--epoch", 1, "--learning-rate", 1000)
     end = run_script(gan.__name__, *flags, cwd=tmp_path)
     assert (end.returncode, end.stderr) == (0, "")
 
@@ -62,7 +70,7 @@ def test_no_warning_reaches_the_screen(gan, small_data, tmp_path):
 @pytest.mark.parametrize("name", ONE)
 def test_a_console_without_unicode(name, small_data, tmp_path):
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    flags = tiny(small_data, "--epoch", 1, "--pics", "数字")
+    flags = small_run_flags(small_data, "--epoch", 1, "--pics", "数字")
     end = run_script(name, *flags, cwd=tmp_path, env=env)
     assert (end.returncode, end.stderr) == (0, "")
     assert os.listdir(tmp_path / "数字") == ["epoch_1_t_10.png"]
@@ -128,7 +136,9 @@ def screen(shown, columns):
 @pytest.mark.parametrize("name", ONE)
 def test_progress_on_a_terminal(name, columns, small_data, tmp_path):
     """One line, rewritten in place, as wide as the terminal, gone at the end."""
-    terminal = Terminal(name, tiny(small_data, "--epoch", 40), tmp_path, columns)
+    terminal = Terminal(
+        name, small_run_flags(small_data, "--epoch", 40), tmp_path, columns
+    )
     terminal.read_until(" batch ")
     terminal.read_until(None)
     assert terminal.process.wait(timeout=60) == 0
@@ -157,7 +167,9 @@ def test_progress_line_of_a_default_run(gan, monkeypatch):
 @pytest.mark.parametrize("name", ONE)
 def test_nothing_stays_behind(name, small_data, tmp_path):
     """After Ctrl-C there is its one line."""
-    terminal = Terminal(name, tiny(small_data, "--epoch", 10**6), tmp_path, 80)
+    terminal = Terminal(
+        name, small_run_flags(small_data, "--epoch", 10**6), tmp_path, 80
+    )
     terminal.read_until(" batch ")
     terminal.process.send_signal(signal.SIGINT)
     terminal.read_until(None)
@@ -174,7 +186,7 @@ def test_nothing_stays_behind(name, small_data, tmp_path):
 def test_closed_streams(gan, closed, small_data, tmp_path):
     """--help ends well, and training trains."""
     command = f'"{sys.executable}" "{ROOT}/{gan.__name__}.py"'
-    flags = " ".join(map(str, tiny(small_data, "--epoch", 1)))
+    flags = " ".join(map(str, small_run_flags(small_data, "--epoch", 1)))
     for words in "--help", flags:
         end = subprocess.run(
             f"{command} {words} {closed}",

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import assert_refused, ended
+from conftest import assert_refused, status_and_output
 from scipy.io import loadmat, savemat
 
 pytestmark = pytest.mark.usefixtures("small_networks")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("small_networks")
 def train(gan, folder, capsys, *flags):
     """Train on 160 images, 10 steps an epoch; the lines on standard error."""
     flags = [*flags, "--pics", folder / "pics", "--batch-size", 16]
-    status, said = ended(gan, [*flags, "--images-num", 160], capsys)
+    status, said = status_and_output(gan, [*flags, "--images-num", 160], capsys)
     assert status == 0, said.err
     return said.err.splitlines()
 
@@ -148,7 +148,7 @@ def test_streams_of_other_kinds(gan, small_data, tmp_path, capsys):
         ]
         flags = ["--resume", file, "--data", small_data]
         assert_refused(gan, flags, said, capsys, tmp_path)
-        status, refused = ended(gan, flags, capsys)
+        status, refused = status_and_output(gan, flags, capsys)
         for internal in "numpy", "dtype", "array", "<class", "Error", "None":
             assert internal not in refused.err.replace(str(tmp_path), "")
 
@@ -398,7 +398,7 @@ def test_the_same_images_elsewhere(gan, small_data, tmp_path, capsys):
     for images_num in 160, 320, 80:
         flags = ["--resume", file, "--data", copy, "--epoch", 2, "--batch-size", 16]
         flags += ["--images-num", images_num, "--pics", tmp_path / "pics"]
-        status, said = ended(gan, flags, capsys)
+        status, said = status_and_output(gan, flags, capsys)
         assert (status, said.err) == (0, "")
     # MATLAB's workspaces say nothing of the images
     matlab_workspace(saved, file)
