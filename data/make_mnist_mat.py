@@ -12,7 +12,7 @@ The files' MD5 sums must be those of MNIST. OUT holds, all uint8,
 
 with the images in the order of the file of that name that the original's users have,
 the one of DeepLearnToolbox: see matlab_order(). Ends with status 2 and one line on
-standard error, and writes nothing, when a file is missing or another.
+standard error, and writes nothing, when a file is missing or is not MNIST's.
 """
 
 import gzip

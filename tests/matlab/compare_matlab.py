@@ -37,7 +37,7 @@ from scipy.io import loadmat
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
-FACTOR = 30  # real records need up to 3, see README.md beside this file
+FACTOR = 30  # Octave's records need up to 3, see README.md beside this file
 FLOOR = 1e-14  # rounding is never taken to be less than this, relative
 CHAOS = 1e-3  # where rounding may make a larger difference, nothing can be told
 PIXELS = 784  # of an image
@@ -246,7 +246,8 @@ def read_record(file):
         steps = record["losses"]["c_loss"].size
         total = total_steps(record)
         if steps < 1 or steps > total or (record["complete"] and steps != total):
-            raise ValueError(f"c_loss must have {total} entries, one a step")
+            few = "" if record["complete"] else "1 to "
+            raise ValueError(f"c_loss must have {few}{total} entries, one a step")
         record["architectures"], record["final"] = read_networks(saved, script)
         shape = (record["batch_size"], PIXELS)
         record["final"]["images_fake"] = numbers(saved, "images_fake", shape)
@@ -335,7 +336,7 @@ def run_port(record, data, checkpoint=None, rounding=0):
     port as it is; 1 and 2 sum products in another order and change the starting weights
     and each db in the last bit, at random.
 
-    Where the script fails, so does this; its line on standard error says why.
+    Where the script fails, so does this.
     """
     gan = importlib.import_module(record["script"])
     epochs = math.ceil(record["losses"]["c_loss"].size / steps_an_epoch(record))
@@ -496,8 +497,8 @@ def verdict(losses, loss_limit, final, final_limits, total):
     so_far = f"equal up to step {judged} of {total}"
     if chaos:
         return 3, (
-            f"{so_far}; beyond it rounding alone makes differences as large: "
-            "record_from.m, from a checkpoint, judges later steps"
+            f"{so_far}; beyond it rounding alone may make too large differences: "
+            "a record of record_from.m, from a checkpoint, shows later steps"
         )
     if final is None:
         return 3, f"{so_far} in the losses; nothing else was compared"
@@ -687,9 +688,9 @@ def unknown_steps(record, finished_run):
 
 
 def prepare(opt):
-    """Read and check all files, before anything runs: the record, the finished run.
+    """Read and check all files, before anything runs.
 
-    The latter is None without opt.checkpoint.
+    Returns the record and the finished run, which is None without opt.checkpoint.
     """
     record = read_record(opt.record)
     start = check_start(record, opt)
@@ -721,6 +722,8 @@ def judge(record, finished_run, opt):
     status, sentence = verdict(losses, loss_limit, final, final_limits, total)
     if status == 3 and not record["complete"]:
         sentence += "; the recorded run broke off"
+    if unknown and status != 1:
+        sentence += f"; the losses of the first {unknown} steps were not compared"
     return {
         "run": run,
         "run_name": run.get("file", f"{record['script']}.py"),
@@ -744,11 +747,11 @@ def compare(opt):
     print_epochs(record, comparison)
     print_steps(comparison)
     print_final(comparison)
-    if opt.plot:
-        plot(record, comparison, opt.plot)
     print(comparison["sentence"])
     if comparison["remark"]:
         print(f"remark: {comparison['remark']}")
+    if opt.plot:  # last, so that what goes wrong with it costs no verdict
+        plot(record, comparison, opt.plot)
     return comparison["status"]
 
 
@@ -912,6 +915,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.path.insert(0, ROOT)
     try:
         status = main()
@@ -920,5 +925,8 @@ if __name__ == "__main__":
         status = 130
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        status = 2
+    except OSError as error:  # the disk is full, say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"{error.filename or 'output'}: {error.strerror}")
     sys.exit(status)

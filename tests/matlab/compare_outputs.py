@@ -11,8 +11,9 @@ A log is what a run printed: lines like c_loss:"0.5",d_loss:"0.6". Where it has 
 save_sample:./pics/epoch_1_t_1000.png, these say where an epoch ends: the last losses
 before them count. Without them, each line of losses is an epoch.
 
-After many steps rounding alone makes the losses of two runs different. A log does not
-say which script made it: --script does.
+After many steps rounding alone makes the losses and the pictures of two runs different.
+How many steps a picture was made after is in its name. Neither pictures nor logs say
+which script made them: --script does.
 
 Exit status: 0 equal, 1 different, 2 bad input, 3 equal as far as can be told.
 """
@@ -80,9 +81,9 @@ def numbers_in(name):
 
 
 def compare_picture(name, first, second):
-    """Print how far apart two folders' pictures `name` are; the largest difference.
+    """Print how far apart two folders' pictures `name` are; returns the largest.
 
-    Infinite where their sizes differ.
+    It is infinite where their sizes differ.
     """
     a = read_picture(os.path.join(first, name))
     b = read_picture(os.path.join(second, name))
@@ -100,7 +101,7 @@ def compare_picture(name, first, second):
     return largest
 
 
-def compare_pictures(first, second):
+def compare_pictures(first, second, script):
     """Compare the .png files of two folders; returns the exit status."""
     in_first = picture_names(first)
     in_second = picture_names(second)
@@ -109,8 +110,9 @@ def compare_pictures(first, second):
         fail(f"{first} and {second}: have no .png file of the same name")
     differences = [compare_picture(name, first, second) for name in both]
     if max(differences) > 1:
-        print("different: by more than 1 grey level")
-        return 1
+        status, sentence = verdict_on_pictures(both, differences, script)
+        print(sentence)
+        return status
     for folder, missing in (
         (first, in_second - in_first),
         (second, in_first - in_second),
@@ -125,6 +127,23 @@ def compare_pictures(first, second):
         f"equal: {len(both)} pictures, within the 1 grey level that rounding may make"
     )
     return 0
+
+
+def verdict_on_pictures(names, differences, script):
+    """The exit status and the sentence for pictures of which some are different."""
+    equal = []
+    for name, difference in zip(names, differences, strict=True):
+        match = re.fullmatch(r"epoch_([0-9]+)_t_([0-9]+)\.png", name)
+        if difference == math.inf or (difference > 1 and not match):
+            return 1, f"different: {name} by more than 1 grey level"
+        if difference > 1:
+            epoch = int(match[1])
+            steps = epoch * int(match[2])  # a picture is of an epoch's last step
+            break
+        if match:
+            equal.append(int(match[1]))
+    epoch_before = equal[-1] if equal else None
+    return verdict_on_difference(epoch, epoch_before, steps, script)
 
 
 # --------------------------------------------------------------------------------- logs
@@ -204,10 +223,10 @@ def first_difference(a, b):
 
 
 def verdict_on_difference(epoch, epoch_before, steps, script):
-    """The exit status and the sentence for logs that first differ at `epoch`.
+    """The exit status and the sentence for runs that first differ at `epoch`.
 
-    epoch_before: the last epoch that is equal, or None. steps: what read_log says, at
-    `epoch`. script: which one made both logs, or None where that is not known.
+    epoch_before: the last epoch that is equal, or None. steps: how many each had made
+    by then, or None. script: which one made both, or None where that is not known.
     """
     place = f"epoch {epoch} ends with step {steps}"
     if steps is None:
@@ -217,20 +236,16 @@ def verdict_on_difference(epoch, epoch_before, steps, script):
     blurred = [name for name in scripts if steps > STEPS_BEFORE_ROUNDING[name]]
     if not blurred:
         return 1, f"different: from epoch {epoch} on ({place}), too early for rounding"
-    told = "nothing can be told"
+    told = "nothing can be told: rounding may decide"
     if epoch_before is not None:
-        told = f"equal up to epoch {epoch_before}"
+        told = f"equal up to epoch {epoch_before}; beyond it rounding may decide"
     limits = [
         f"in {name} after some {STEPS_BEFORE_ROUNDING[name]} steps" for name in scripts
     ]
-    sentence = (
-        f"{told}; beyond it rounding may decide, {' and '.join(limits)} ({place})"
-    )
+    sentence = f"{told}, {' and '.join(limits)} ({place})"
     for name in scripts:
         if name not in blurred:
-            sentence += (
-                f"; if {name} made the logs, they are different: --script {name}"
-            )
+            sentence += f"; if {name} made both, they are different: --script {name}"
     return 3, sentence
 
 
@@ -245,7 +260,8 @@ def compare_logs(first, second, script):
     if wrong is not None:
         equal = [epoch for epoch in both if epoch < wrong]
         epoch_before = equal[-1] if equal else None
-        steps = a[wrong]["steps"] or b[wrong]["steps"]
+        known = [x[wrong]["steps"] for x in (a, b) if x[wrong]["steps"]]
+        steps = min(known, default=None)
         status, sentence = verdict_on_difference(wrong, epoch_before, steps, script)
         print(sentence)
         return status
@@ -279,13 +295,11 @@ def options(argv=None):
     parser.add_argument(
         "--script",
         choices=list(STEPS_BEFORE_ROUNDING),
-        help="the script that made both logs",
+        help="the script that made both",
     )
     opt = parser.parse_args(argv)
     if (opt.pictures is None) == (opt.logs is None):
         fail("give one of: --pictures DIR1 DIR2, --logs FILE1 FILE2")
-    if opt.script and opt.logs is None:
-        fail("--script needs --logs")
     return opt
 
 
@@ -293,11 +307,13 @@ def main(argv=None):
     """The program, with the words of the command line; returns its exit status."""
     opt = options(argv)
     if opt.pictures:
-        return compare_pictures(*opt.pictures)
+        return compare_pictures(*opt.pictures, opt.script)
     return compare_logs(*opt.logs, opt.script)
 
 
 if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = main()
         sys.stdout.flush()
@@ -305,5 +321,8 @@ if __name__ == "__main__":
         status = 130
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        status = 2
+    except OSError as error:  # the disk is full, say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"{error.filename or 'output'}: {error.strerror}")
     sys.exit(status)

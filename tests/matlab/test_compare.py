@@ -884,6 +884,7 @@ def test_a_finished_run_without_its_first_losses(of_finished, tmp_path):
     savemat(file, unknown)
     status, lines = lines_of(record, tmp_path, "--checkpoint", file)
     assert status == 0 and "unknown.mat has no losses of the first 4 of them" in lines
+    assert lines[-1].endswith("; the losses of the first 4 steps were not compared")
     savemat(file, unknown | {"c_loss": unknown["c_loss"] * 1.0001})
     status, last = verdict_of(record, tmp_path, "--checkpoint", file)
     assert status == 1 and last.startswith("different: c_loss of step 5 ")

@@ -104,6 +104,32 @@ def test_different_pictures(folders):
     assert status == 1 and "sizes differ, 16 x 16 and 16 x 8 pixels" in out
 
 
+def test_pictures_that_rounding_may_change(folders):
+    """After many steps, which the names tell: as for the losses of logs."""
+    a, b = folders
+    for e in 1, 2:
+        save(GREY, a / f"epoch_{e}_t_500.png")
+        save(GREY if e == 1 else GREY.T, b / f"epoch_{e}_t_500.png")
+    words = ["--pictures", a, b]
+    assert last_line(*words, "--script", "gan_mbgd")[0] == 1
+    status, last = last_line(*words, "--script", "gan_adam")
+    assert status == 3 and last.startswith("equal up to epoch 1; beyond it rounding")
+    assert "epoch 2 ends with step 1000" in last
+    status, last = last_line(*words)
+    assert status == 3 and last.endswith("are different: --script gan_mbgd")
+    save(GREY.T, b / "epoch_1_t_500.png")  # after 500 steps rounding is no excuse
+    assert last_line(*words)[0] == 1
+    save(GREY[:8], b / "epoch_2_t_500.png")
+    save(GREY, b / "epoch_1_t_500.png")
+    assert last_line(*words)[0] == 1  # nor for another size
+    for folder, levels in (a, GREY), (b, GREY.T):
+        save(levels, folder / "any.png")
+    for folder in a, b:
+        (folder / "epoch_2_t_500.png").unlink()
+    status, last = last_line(*words)
+    assert status == 1 and "any.png" in last
+
+
 def test_the_files_that_macos_leaves(folders):
     """A ._name.png is not a picture, whichever folder it is in."""
     for folder in folders:
@@ -241,7 +267,7 @@ def test_the_first_losses_may_be_too_late(logs):
     logs[0].write_text(log_of(2, 1000, 9))
     logs[1].write_text(log_of(2, 1000, 1))
     status, last = last_line("--logs", *logs, "--script", "gan_adam")
-    assert status == 3 and last.startswith("nothing can be told; beyond it"), last
+    assert status == 3 and last.startswith("nothing can be told: rounding may"), last
     assert compare("--logs", *logs, "--script", "gan_mbgd")[0] == 1
 
 
@@ -269,6 +295,11 @@ def test_steps_where_no_picture_says_them(logs):
     logs[1].write_text(log_of(9, 100, 7))
     assert compare("--logs", *logs)[0] == 1
     assert compare("--logs", *reversed(logs))[0] == 1
+    # where both say it, the fewest steps count
+    logs[0].write_text(log_of(9, 1000, 99))
+    for both in logs, logs[::-1]:
+        assert compare("--logs", *both)[0] == 1
+    logs[0].write_text("\n".join(losses))
     wrong = [x for x in log_of(9, 100, 7).splitlines() if x[0] == "c"]
     logs[1].write_text("\n".join(wrong))
     status, last = last_line("--logs", *logs)
@@ -323,7 +354,6 @@ def test_missing_logs(logs):
         [],
         ["--logs", "a", "b", "--pictures", "a", "b"],
         ["--logs", "a"],
-        ["--pictures", "a", "b", "--script", "gan_adam"],
         ["--logs", "a", "b", "--script", "gan_sgd"],
         ["record.mat"],
     ],
@@ -340,3 +370,14 @@ def test_as_a_program(logs):
         words = [*command, logs[0], second]
         end = subprocess.run(words, capture_output=True, text=True)
         assert (end.returncode, end.stderr.count("\n")) == (status, status == 2)
+    # names that the output cannot show, and an output that takes nothing
+    strange = logs[0].rename(logs[0].parent / "图.log")
+    words = [*command, strange, logs[1]]
+    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    end = subprocess.run(words, capture_output=True, text=True, env=narrow)
+    assert (end.returncode, end.stderr) == (1, "")
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            end = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert end.returncode == 2 and end.stderr.count("\n") == 1, end.stderr
+        assert "No space left" in end.stderr

@@ -37,7 +37,7 @@ def main():
     samples = draw_samples(gan, opt, generator, flags.count, flags.seed)
     save(gan, samples, flags.out)
     if labels is None:
-        print(f"{opt.data} has no train_y, so that no digits are counted")
+        print(f"{opt.data} has no train_y, so no digits are counted")
     else:
         print_counts(name_digits(samples, images, labels))
 
@@ -52,7 +52,7 @@ def read_flags():
     parser.add_argument("--count", type=int, default=1000, metavar="N", help=text)
     text = "other digits for another number (default: 2026)"
     parser.add_argument("--seed", type=int, default=2026, metavar="N", help=text)
-    text = "folder for the two files, made when missing (default: this one)"
+    text = "folder for the two files, made when missing (default: current folder)"
     parser.add_argument("--out", default=".", metavar="DIR", help=text)
     text = "the images of the training (default: data/mnist_uint8.mat)"
     parser.add_argument("--data", metavar="FILE", help=text)
@@ -120,7 +120,8 @@ def draw_samples(gan, opt, generator, count, seed):
     gan.rng(seed)
     width = generator["architecture"][0]
     noise = gan.unifrnd(-1, 1, count, width).astype(opt.precision)
-    generator = gan.nnff(generator, noise)
+    with np.errstate(over="ignore"):  # exp of a single above 88, for a pixel of 0
+        generator = gan.nnff(generator, noise)
     return generator["layers"][-1]["a"]
 
 

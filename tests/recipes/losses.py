@@ -7,7 +7,7 @@ place of an older one, and needs matplotlib: python -m pip install matplotlib. T
 in MATLAB:
 
     load('run.mat', 'c_loss', 'd_loss')
-    plot([c_loss, d_loss]); legend('c\\_loss', 'd\\_loss')
+    plot([c_loss, d_loss]); legend('c loss', 'd loss')
 """
 
 import argparse
@@ -36,7 +36,7 @@ def read_flags():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.error = lambda message: fail(f"{message}; see --help")
     parser.add_argument("checkpoint", help="the file, such as run.mat")
-    text = "folder for the picture, made when missing (default: this one)"
+    text = "folder for the picture, made when missing (default: current folder)"
     parser.add_argument("--out", default=".", metavar="DIR", help=text)
     return parser.parse_args()
 
@@ -51,7 +51,7 @@ def read_losses(file):
         loss = np.atleast_1d(saved.get(name))
         if not gan.is_real(loss):
             fail(f"{file}: has no numbers {name}; {hint}")
-        # MATLAB's own workspace has the last step only, and goes on from NaN
+        # MATLAB's own workspace has the last step only; resumed from it, a run has NaN
         if np.isfinite(loss).sum() < 2:
             fail(f"{file}: {name} must have the losses of two steps or more; {hint}")
         losses[name] = loss.ravel()

@@ -83,16 +83,19 @@ seed_of_stream = 0  # the seed that the stream started from
 def rng(seed=None, generator="twister"):
     """rng(seed), rng('default') or rng(s) sets the stream; s = rng() gives its state.
 
-    s: a dict; Type is 'twister', Seed the seed, State (625, 1) uint32.
+    s: a dict; Type is 'twister', Seed the seed, State (625, 1) uint32. As in MATLAB,
+    before = rng(seed) gives the state before the change.
     """
     global seed_of_stream
     if not isinstance(generator, str) or generator != "twister":
         fail(f"rng: the generator {generator} is not covered, only 'twister'")
+    before = stream_state()
     if seed is None:
-        return stream_state()
+        return before
     if isinstance(seed, dict):
         set_stream_state(seed)
-        return None
+        return before
+    seed = scalar(seed)
     if isinstance(seed, str) and seed == "default":
         seed = 0
     if not is_whole(seed) or not 0 <= seed < 2**32:
@@ -102,7 +105,7 @@ def rng(seed=None, generator="twister"):
         )
     seed_of_stream = int(seed)
     seed_stream(seed_of_stream)
-    return None
+    return before
 
 
 def rand(*sizes):
@@ -137,6 +140,7 @@ def randperm(n, *more):
     """The numbers 1..n in random order, (1, n)."""
     if more:
         fail("randperm: randperm(n, k) is not covered, only randperm(n)")
+    n = scalar(n)
     if not is_whole(n) or n < 0:
         fail("randperm: n must be a whole number, 0 or more")
     order = np.argsort(rand(1, n)[0], kind="stable") + 1
@@ -198,6 +202,7 @@ def size_of_arguments(name, sizes):
         numbers = np.ravel(sizes[0])
         if len(numbers) == 0:
             return 0, 0  # MATLAB: rand([]) is []
+    numbers = [scalar(x) for x in numbers]
     if not all(is_whole(x) for x in numbers):
         fail(f"{name}: a size must be whole numbers, as in n or m, n or [m, n]")
     size = [max(int(x), 0) for x in numbers]  # MATLAB: a negative size is 0
@@ -226,6 +231,11 @@ def parameters(name, first, second):
     return [x.astype(float) for x in both]
 
 
+def scalar(x):
+    """The number in x if x has only one, as [5] is 5 in MATLAB; else x itself."""
+    return np.asarray(x).item() if np.size(x) == 1 else x
+
+
 def is_whole(x):
     """Whether x is one whole number."""
     x = np.asarray(x)
@@ -248,7 +258,7 @@ def set_stream_state(s):
     if s.get("Type") != "twister":
         fail(f"rng: the generator {s.get('Type')} is not covered, only 'twister'")
     state = np.ravel(s.get("State"))
-    seed = s.get("Seed", 0)
+    seed = scalar(s.get("Seed", 0))
     if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in state):
         fail("rng: State must be 625 whole numbers in 0..4294967295")
     if not state[:624].any() or state[624] > 624:

@@ -45,8 +45,9 @@ def main(opt):
     savemat(opt.out, {"train_x": train_x}, appendmat=False, do_compression=True)
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
     if train_x.mean() > 127:
-        print("most of them is white, but MNIST's background is black:")
-        print("run it again with --invert --force if the pictures have white paper")
+        print("they are mostly white, but MNIST's background is black:")
+        flags = "without --invert, with" if opt.invert else "with --invert"
+        print(f"run it again {flags} --force if the background should be black")
     batch_size = best_batch_size(len(names))
     images_num = len(names) // batch_size * batch_size
     print("train on them:")
@@ -89,13 +90,13 @@ def make_grey(picture, background):
     picture = ImageOps.exif_transpose(picture)  # a photograph taken sideways
     if picture.mode.startswith("I") or picture.mode == "F":
         # numbers in 0..65535, but some programs write them in 0..255 or in 0..1
-        numbers = np.asarray(picture, float)
+        numbers = np.nan_to_num(np.asarray(picture, float), posinf=0, neginf=0)
         most = 65535
         if numbers.max() <= 1:
             most = 1
         elif numbers.max() <= 255:
             most = 255
-        numbers = np.nan_to_num(numbers).clip(0, most) / most
+        numbers = numbers.clip(0, most) / most
         return Image.fromarray(np.rint(255 * numbers).astype(np.uint8))
     layers = picture.convert("RGBA")
     paper = Image.new("RGBA", layers.size, (background, background, background, 255))
@@ -151,10 +152,11 @@ def fail(message, status=2):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="backslashreplace")  # for names in any alphabet
+    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names in any alphabet
     try:
         main(options())
     except KeyboardInterrupt:
         fail("stopped; nothing was written", 130)
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        fail(f"{error.filename or 'output'}: {error.strerror}")

@@ -10,8 +10,8 @@ number, or is missing, ends the program in one line that names its row and colum
 The columns are scaled to 0..1, the networks are 20-128-columns and columns-128-1, and
 the fake rows are scaled back. They have the header and the separator of the table. Each
 number has as many digits after the point as its column has, so columns of whole numbers
-stay whole. A constant column stays as it is. No fake number lies outside of the
-column's minimum and maximum (with --scale max: of 0 and the maximum).
+stay whole. A constant column stays as it is. But for rounding, no fake number lies
+outside of the column's minimum and maximum (with --scale max: of 0 and the maximum).
 
 The loop is the one of gan_adam.py, with three changes: beta1 is 0.5 in Adam (the
 original has 0.9, with which wine below is 51 % off); the fake rows come from the
@@ -21,7 +21,7 @@ original's bug back; iris and wine came out as well with it).
 
 For settings as in many copies of the MATLAB script (all rows as one batch, noise in
 0..1, columns divided by their maximum, small layers), which end in mode collapse on
-the three tables below:
+the three tables below (in one line):
 
     python tests/recipes/own_table.py table.csv --batch-size all --noise-from 0
         --scale max --noise-size 5 --hidden 15
@@ -54,6 +54,8 @@ from PIL import Image, ImageDraw
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 import gan_adam as gan
+
+csv.field_size_limit(2**31 - 1)  # a longer cell would be an error of its own
 
 
 def main(opt):
@@ -152,7 +154,7 @@ def read_table(path):
         cells = split_line(line, separator)
         if names is None:
             names = [f"column {j}" for j in range(1, len(cells) + 1)]
-            if not any(is_number(x) for x in cells):
+            if not any(is_number(x.replace(",", ".")) for x in cells):
                 header = line
                 names = cells
                 continue
@@ -201,7 +203,7 @@ def is_number(cell):
 def digits_of(cells):
     """How many digits after the point the fake numbers of a column get: as its cells.
 
-    But no more than a millionth of the column's span shows.
+    But no digits much finer than a millionth of the column's span.
     """
     digits = max(digits_after_point(x) for x in cells)
     span = np.ptp(np.array(cells, float))
@@ -224,8 +226,9 @@ def scale(numbers, how):
     low = numbers.min(axis=0)
     span = np.ptp(numbers, axis=0)
     if how == "max":
-        if low.min() < 0:
-            column = low.argmin() + 1
+        below = np.flatnonzero((span > 0) & (low < 0))
+        if below.size:
+            column = below[0] + 1
             fail(f"column {column} has numbers below 0; use --scale minmax")
         low = np.zeros(len(span))
         span[span > 0] = numbers.max(axis=0)[span > 0]
@@ -303,7 +306,7 @@ def covered(real, fake):
 def draw(path, real, fake):
     """Draw each column's real (black) and fake (red) numbers, and both correlations."""
     columns = real.shape[1]
-    picture = Image.new("RGB", (max(48 * columns, 440), 650), "white")
+    picture = Image.new("RGB", (max(48 * columns, 500), 650), "white")
     pen = ImageDraw.Draw(picture)
     for rows, colour, left in ((real, "black", 4), (fake, "red", 26)):
         for i, row in enumerate(rows[:1000]):
@@ -369,9 +372,11 @@ def options(argv=None):
     if not 0 < min(opt.rate_generator, opt.rate_discriminator):
         fail("--rate-generator and --rate-discriminator must be above 0")
     if not 0 <= opt.beta1 < 1 or not -1e6 <= opt.noise_from < 1:
-        fail("--beta1 must be in 0..1, below 1, and --noise-from below 1")
+        fail("--beta1 must be in 0..1, below 1, --noise-from in -1000000..1, below 1")
     if not 0 <= opt.seed < 2**32:
         fail("--seed must be in 0..4294967295")
+    if opt.plot and os.path.abspath(opt.plot) == os.path.abspath(opt.out):
+        fail("--out and --plot must be two files")
     if opt.plot and not opt.plot.lower().endswith(".png"):
         fail(f"--plot {opt.plot}: must end in .png")
     for path in (opt.out, opt.plot):
@@ -386,16 +391,21 @@ def options(argv=None):
 
 def fail(message, status=2):
     """End the program with one line on standard error."""
+    if sys.stderr.isatty():
+        print(f"\r{'':60}", end="\r", file=sys.stderr)  # in the place of the progress
     print(f"own_table: {message}", file=sys.stderr)
     raise SystemExit(status)
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="backslashreplace")  # for letters of any header
+    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
+        sys.stdout.reconfigure(errors="backslashreplace")  # for letters of any header
     try:
         with np.errstate(all="ignore"):
             main(options())
     except KeyboardInterrupt:
         fail("stopped; nothing was written", 130)
+    except MemoryError:
+        fail("the memory is too small for this table, --rows or --hidden")
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        fail(f"{error.filename or 'output'}: {error.strerror}")

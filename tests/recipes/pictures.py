@@ -39,7 +39,7 @@ def read_flags():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.error = lambda message: fail(f"{message}; see --help")
     parser.add_argument("pics", metavar="DIR", help="the folder with the pictures")
-    text = "folder for the two files, made when missing (default: this one)"
+    text = "folder for the two files, made when missing (default: current folder)"
     parser.add_argument("--out", default=".", metavar="DIR", help=text)
     return parser.parse_args()
 

@@ -168,6 +168,8 @@ TABLES = {  # the text, and what a line of fake rows looks like
         r"[123],[234]\.\d\d,7",
     ),
     "semicolons, decimal comma": ("\ufeffa;b\n1,5;10\n2,5;20\n", r"[12],\d;[12]\d"),
+    "decimal commas alone": ("1,5;2,5\n2,5;3,5\n", r"[12],\d;[23],\d"),
+    "a long cell": ("1,2\n3," + "0" * 200000 + "4\n", r"[123],[234]"),
     "tabs": ("1\t-5\n2\t-6\n", r"[12]\t-[56]"),
     "spaces, one column": ("  1.5\n  2.5\n 3.25\n", r"[123]\.\d\d"),
     "spaces, 1e5": ("1e5 2e-3\n3e5 4e-3\n", r"[123]\d{5} 0\.00[234]"),
@@ -182,7 +184,7 @@ def test_forms_of_tables(name, tmp_path):
     flags = ["--steps", 3, "--rows", 5, "--plot", "p.png"]
     said = output_of("own_table.py", "real.txt", *flags, cwd=tmp_path)
     fake = (tmp_path / "fake.csv").read_text().splitlines()
-    if text[0] in "w\ufeff":
+    if text[0] in "w\ufeff":  # those with a header
         assert fake.pop(0) == text.splitlines()[0].lstrip("\ufeff")
     assert len(fake) == 5 and all(re.fullmatch(line, x) for x in fake), fake
     assert "nan" not in said
@@ -219,6 +221,7 @@ def test_bad_flags_of_tables(tmp_path):
         (["real.csv", "--out", "real.csv", "--force"], ["table itself"]),
         (["real.csv", "--out", "none/a.csv"], ["folder"]),
         (["real.csv", "--scale", "max"], ["column 2", "minmax"]),
+        (["real.csv", "--out", "a.png", "--plot", "a.png"], ["two files"]),
         (["real.csv", "--steps", "0"], ["--steps"]),
         (["real.csv", "--rows", "0"], ["--rows"]),
         (["real.csv", "--batch-size", "some"], ["--batch-size some"]),
@@ -234,6 +237,12 @@ def test_bad_flags_of_tables(tmp_path):
     flags = ["--out", "old.csv", "--force", "--steps", 2]
     output_of("own_table.py", "real.csv", *flags, cwd=tmp_path)
     assert (tmp_path / "old.csv").read_text() != "old"
+    # a constant column below 0 does not matter
+    (tmp_path / "real.csv").write_text("1,-2\n3,-2\n")
+    flags = ["--out", "constant.csv", "--scale", "max", "--steps", 2]
+    output_of("own_table.py", "real.csv", *flags, cwd=tmp_path)
+    rows = (tmp_path / "constant.csv").read_text().splitlines()
+    assert [row.split(",")[1] for row in rows] == ["-2", "-2"]
 
 
 @POSIX
@@ -244,7 +253,13 @@ def test_progress_and_ctrl_c(tmp_path):
     command = [sys.executable, os.path.join(RECIPES, "own_table.py"), "real.txt"]
     command += ["--steps", "100000000"]
     terminal, its_end = pty.openpty()
-    with subprocess.Popen(command, cwd=tmp_path, stderr=its_end) as program:
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=its_end,
+        # a shell's background jobs ignore SIGINT, and so would what they start
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as program:
         os.close(its_end)
         said = b""
         while b"s left" not in said:
@@ -352,6 +367,11 @@ def test_white_pictures_are_remarked(pictures, tmp_path):
         Image.new("L", (28, 28), 250).save(path)
     said = output_of("own_images.py", pictures, "out.mat", cwd=tmp_path)
     assert "again with --invert --force" in said
+    for path in pictures.glob("[0-9]*.png"):
+        Image.new("L", (28, 28), 5).save(path)
+    flags = ["out.mat", "--invert", "--force"]
+    said = output_of("own_images.py", pictures, *flags, cwd=tmp_path)
+    assert "again without --invert, with --force" in said
 
 
 def test_bad_folders(pictures, tmp_path):

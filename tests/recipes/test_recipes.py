@@ -133,7 +133,7 @@ def test_data_without_labels(golden_run, tmp_path):
     said = output("digits", *flags, cwd=tmp_path).splitlines()
     assert said == [
         "digits.png: 24 digits; samples.mat: 30",
-        "images.mat has no train_y, so that no digits are counted",
+        "images.mat has no train_y, so no digits are counted",
     ]
     by_hand = samples_by_hand(golden_run.gan, golden_run.checkpoint, 30)
     found = loadmat(tmp_path / "samples.mat")["images"]
@@ -548,6 +548,31 @@ def test_sizes(matlab, name):
     assert matlab.rng()["State"].tolist() == state
 
 
+def test_rng_gives_the_state_before(matlab):
+    """before = rng(0); ...; rng(before), as in MATLAB."""
+    matlab.rng(7)
+    before = matlab.rng(0)
+    assert before["Seed"] == 7 and before["State"][624] == 624
+    matlab.rand(3)
+    used = matlab.rng(before)
+    assert used["Seed"] == 0 and used["State"][624] == 18
+    drawn = matlab.rand(2)
+    matlab.rng("default")
+    matlab.rng(7)
+    np.testing.assert_array_equal(drawn, matlab.rand(2))
+
+
+def test_one_number_in_an_array_is_a_number(matlab):
+    """[5] is 5, and so is a 1 x 1 matrix that loadmat read."""
+    for one in [5], np.array([[5]]), np.array([[5.0]]):
+        matlab.rng(one)
+        found = [matlab.randperm(one), matlab.rand(one, [3]), matlab.randn(2, one)]
+        matlab.rng(5)
+        expected = [matlab.randperm(5), matlab.rand(5, 3), matlab.randn(2, 5)]
+        for x, y in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
 def test_randi(matlab):
     """Whole numbers of the whole range, and nothing beyond it."""
     matlab.rng(3)
@@ -677,7 +702,7 @@ def test_state_of_a_matlab_file(matlab, tmp_path):
 
 
 def test_rng(matlab):
-    """It starts as a fresh MATLAB; rng returns a state only when asked for one."""
+    """It starts as a fresh MATLAB; rng returns the state of before."""
     fresh = matlab.rng()
     assert fresh["Seed"] == 0
     start = draw_some(matlab).tolist()
@@ -690,7 +715,7 @@ def test_rng(matlab):
         (np.uint8(0),),
     ):
         matlab.rng(3)
-        assert matlab.rng(*arguments) is None
+        assert matlab.rng(*arguments)["Seed"] == 3  # that of before
         assert matlab.rng()["Seed"] == 0
         assert draw_some(matlab).tolist() == start
     matlab.rng(2**32 - 1)
