@@ -84,7 +84,7 @@ def images():
 
 
 @pytest.fixture
-def place(tmp_path, images):
+def script_folder(tmp_path, images):
     """A folder with the small data, and both scripts, changed to read so few images."""
     savemat(tmp_path / "mnist_uint8.mat", {"train_x": images})
     for script in SCRIPTS:
