@@ -1,4 +1,7 @@
-"""What the tests share: both scripts as modules and as programs, made-up data, one run of each."""
+"""What the tests share: both scripts, made-up data, and one run of each script.
+
+The scripts are here as modules and as programs.
+"""
 
 import contextlib
 import importlib.util
@@ -9,7 +12,8 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-# most tests' networks are small, and programs run beside each other: threads would only wait
+# most tests' networks are small, and programs run beside each other:
+# threads would only wait
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -50,8 +54,8 @@ def gan(request):
 def golden_run(request, tmp_path_factory):
     """A run of each script with the settings of the golden records, kept for all tests.
 
-    gan the module, out what it printed, pics its folder, checkpoint its file, and images_fake
-    (60, 784), the last batch that it handed to save_images.
+    gan the module, out what it printed, pics its folder, checkpoint its file, and
+    images_fake (60, 784), the last batch that it handed to save_images.
     """
     folder = tmp_path_factory.mktemp(request.param)
     gan = importlib.import_module(request.param)
@@ -91,7 +95,10 @@ def small_data(tmp_path_factory):
 
 @pytest.fixture
 def small_networks(monkeypatch):
-    """Both scripts' networks with 24 numbers in the middle layer, not 512: files of a 20th."""
+    """Both scripts' networks get 24 numbers in the middle layer, not 512.
+
+    So their files have a 20th of the size.
+    """
     for name in SCRIPTS:
         gan = importlib.import_module(name)
         monkeypatch.setattr(gan, "nnsetup", smaller(gan.nnsetup))
@@ -108,7 +115,10 @@ def smaller(nnsetup):
 
 
 def run_script(name, *flags, cwd, **more):
-    """Run a script as a program in the folder `cwd`; the finished process, with its output."""
+    """Run a script as a program in the folder `cwd`; return the ended process.
+
+    What it printed is in its stdout and stderr.
+    """
     command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=170, **more
@@ -141,7 +151,7 @@ def status_and_output(gan, flags, capsys):
 
 
 def assert_refused(gan, flags, words, capsys, folder):
-    """Status 2, one line that has all `words`, nothing printed, warned of or written."""
+    """Status 2, one line with all `words`, nothing printed, warned of or written."""
     before = sorted(os.listdir(folder))
     status, said = status_and_output(
         gan, [*flags, "--pics", folder / "pics_of_the_refused"], capsys
@@ -155,7 +165,7 @@ def assert_refused(gan, flags, words, capsys, folder):
 
 
 def octave(code, folder):
-    """Run Octave code in `folder`; stops the test with Octave's words when that fails."""
+    """Run Octave code in `folder`; a failure stops the test with Octave's words."""
     end = octave_process(code, folder)
     assert end.returncode == 0, end.stderr
 
@@ -177,7 +187,10 @@ def octave_process(code, folder):
 
 
 def tracked_files():
-    """The paths that git tracks, with / in every system; skips the test outside of a checkout."""
+    """The paths that git tracks, with / in every system.
+
+    Outside of a checkout the test is skipped.
+    """
     if not shutil.which("git"):
         pytest.skip("git is not installed")
     end = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True)

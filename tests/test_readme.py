@@ -69,13 +69,16 @@ def test_pictures_are_shown():
 
 
 def test_functions():
-    """Every function that is named is in the script, and the original's are all named."""
+    """Every function named is in the script, and the original's are all named."""
     start = README.index("Each function of the original has its namesake")
     named = set(
         re.findall(r"`(\w+)`", README[start : README.index("## Backpropagation")])
     )
     assert named and all(hasattr(gan_adam, x) for x in named)
-    original = "sigmoid relu delta_relu sigmoid_cross_entropy delta_sigmoid_cross_entropy nnsetup"
+    original = (
+        "sigmoid relu delta_relu sigmoid_cross_entropy "
+        "delta_sigmoid_cross_entropy nnsetup"
+    )
     assert (
         set((original + " nnff nnbp_d nnbp_g nnapplygrade save_images").split())
         <= named

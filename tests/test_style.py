@@ -1,4 +1,4 @@
-"""The two scripts as a pair, what they may import, what the repository holds, and ruff."""
+"""The two scripts as a pair, what they may import, what the repository holds, ruff."""
 
 import ast
 import os
@@ -31,7 +31,7 @@ def test_ruff(command):
     assert end.returncode == 0, end.stdout + end.stderr
 
 
-# ------------------------------------------------------------------------- the two as a pair
+# -------------------------------------------------------------------- the two as a pair
 
 
 def source(name):
@@ -67,7 +67,10 @@ DIFFER = [  # how the lines begin that may differ outside the functions
 
 
 def test_shared_text():
-    """Both scripts have the same functions in the same order; all but two are the same text."""
+    """Both scripts have the same functions in the same order.
+
+    All but two are the same text.
+    """
     (adam, rest_adam), (mbgd, rest_mbgd) = parts("gan_adam"), parts("gan_mbgd")
     assert list(adam) == list(mbgd)
     assert {k for k in adam if adam[k] != mbgd[k]} == {"nnsetup", "nnapplygrade"}

@@ -1,4 +1,4 @@
-"""The author's own published pictures, made by real MATLAB, and what the port says of them.
+"""The author's published pictures, made by real MATLAB, and what the port says of them.
 
 sgd-result-1.png and sgd-result-2.png of github.com/jonzhaocn/Simple-GAN-Base-on-Matlab
 (BSD-2-Clause) are the pictures after epochs 11 and 13 of gan_sgd.m, the first form of
@@ -7,10 +7,10 @@ repository: GAN_EVIDENCE_DIR names a folder that has them in author_pictures/.
 
 Plain descent leaves most of the start weights in place. So what tells the 16 samples of
 a picture apart comes from the start weights and from the last batch's noise. Both are
-known: they are MATLAB's random numbers, from 535,432,514 pairs of words on after a fresh
-start, a place that was found by search. This is no proof to the bit, but it joins real
-MATLAB's output of this very script to the port: the start numbers and their layout,
-unifrnd's layout, the numbers that an epoch takes, and save_images.
+known: they are MATLAB's random numbers, from 535,432,514 pairs of words on after a
+fresh start, a place that was found by search. This is no proof to the bit, but it joins
+real MATLAB's output of this very script to the port: the start numbers and their
+layout, unifrnd's layout, the numbers that an epoch takes, and save_images.
 """
 
 import functools
@@ -27,7 +27,7 @@ EPOCHS = {"sgd-result-1.png": 11, "sgd-result-2.png": 13}
 
 
 def picture(name):
-    """The 16 samples of an author's picture, rows as gan.save_images takes them: (16, 784)."""
+    """The 16 samples of an author's picture, (16, 784), rows as for gan.save_images."""
     file = os.path.join(
         os.environ.get("GAN_EVIDENCE_DIR", "."), "author_pictures", name
     )
@@ -89,7 +89,7 @@ def correlation(samples, predicted):
 
 @pytest.mark.parametrize("name", EPOCHS)
 def test_the_authors_pictures(name):
-    """Above 0.7 at the picture's epoch; elsewhere, one pair off, or transposed: nothing."""
+    """Above 0.7 at the picture's epoch only; one pair off, or transposed: nothing."""
     samples, epoch = picture(name), EPOCHS[name]
     right = predictions()
     assert correlation(samples, right[epoch]) > 0.7

@@ -32,7 +32,8 @@ def idx_files(folder, tool, monkeypatch, form=""):
     """Four small IDX files in `folder`; their sums become the tool's.
 
     form: "gz" for packed files, "dot" for names with a dot. Returns what the .mat file
-    must hold: the rows sorted by digit and shuffled as MATLAB would, variable by variable.
+    must hold: the rows sorted by digit and shuffled as MATLAB would, variable by
+    variable.
     """
     digits = {
         "train": np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8], np.uint8),
@@ -115,7 +116,10 @@ def test_tool_as_a_program(tmp_path):
 
 
 def test_columns_are_in_matlabs_pixel_order(gan):
-    """train_x(k, c*28 + r) is the pixel in row r and column c of image k, as the original's."""
+    """train_x(k, c*28 + r) is the pixel in row r and column c of image k.
+
+    So it is in the original.
+    """
     rows = loadmat(DATA)["train_x"]
     train_x = gan.load_train_x(DATA, 300)
     assert train_x.shape == (300, 784) and train_x.dtype == np.uint8

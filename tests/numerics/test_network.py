@@ -1,4 +1,7 @@
-"""Forward, backward and update on small non-square networks, each against its own formula."""
+"""Forward, backward and update of small networks, each against its own formula.
+
+The networks are not square.
+"""
 
 import numpy as np
 import pytest
@@ -64,7 +67,7 @@ def test_sigmoid_overflows_as_in_matlab(gan):
 
 
 def test_sigmoid_cross_entropy(gan):
-    """Against -y log s - (1-y) log(1-s), which is exact enough for logits of this size."""
+    """Against -y log s - (1-y) log(1-s), exact enough for logits of this size."""
     z, y = (
         np.array([[-3.0], [-0.5], [0.0], [2.0]]),
         np.array([[1.0], [0.0], [1.0], [1.0]]),
@@ -129,7 +132,7 @@ def check_derivatives(gan, nn, loss):
     "gradient, bias", [("matlab", -9), ("exact", -9), ("exact", 0), ("exact", 9)]
 )
 def test_backward_by_finite_differences(gan, label, gradient, bias):
-    """nnbp_d and nnbp_g; the original's derivative is right where all logits are negative."""
+    """nnbp_d and nnbp_g; the original's derivative is right if all logits are < 0."""
     g, d = networks(gan, seed=2, bias=bias)
     noise, y = gan.unifrnd(-1, 1, B, 5), np.full((B, 1), float(label))
     delta = {"matlab": gan.delta_sigmoid_cross_entropy, "exact": gan.delta_exact}[
@@ -169,7 +172,7 @@ def test_derivatives_of_the_fixed_network_are_left_out(gan):
 
 
 def test_update_is_the_originals_to_the_bit(gan):
-    """Several updates, in place, against the original's lines, which make new arrays."""
+    """Several updates, in place, against the original's lines that make new arrays."""
     _, nn = networks(gan)
     state = [{k: x[k].copy() for k in gan.LAYER_STATE} for x in nn["layers"][1:]]
     for t in range(1, 6):

@@ -1,4 +1,4 @@
-"""GNU Octave as the judge: it reads our checkpoints, and we resume from what it saves."""
+"""GNU Octave as the judge: it reads our checkpoints, we resume from what it saves."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ save('-v7', 'images.mat', 'images_fake');
 def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(
     golden_run, folder
 ):
-    """nnff, nnbp_d, nnbp_g, nnapplygrade of the original on run.mat; then back again."""
+    """The original's nnff, nnbp_d, nnbp_g, nnapplygrade on run.mat; then back again."""
     gan = golden_run.gan
     source = original()
     if source is None:
@@ -81,7 +81,7 @@ def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(
     tile = np.floor(255 * images_fake[5] + 0.5).reshape(28, 28).T
     np.testing.assert_array_equal(grid[28:56, 28:56], tile)
 
-    # our own step from the same checkpoint, and what resume() reads from Octave's workspace
+    # our step from the same checkpoint, and what resume() reads of Octave's workspace
     ours, theirs = [], []
     for file, nets in ("run.mat", ours), ("workspace.mat", theirs):
         nets += [gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])]
@@ -96,7 +96,7 @@ def test_the_original_goes_on_from_our_checkpoint_and_we_from_its_workspace(
         assert mine.get("t") == octaves.get("t")
         for layer, x in zip(mine["layers"][1:], octaves["layers"][1:], strict=True):
             for k in gan.LAYER_STATE:
-                # Adam divides by sqrt(w_v), which makes more of rounding in small derivatives
+                # Adam divides by sqrt(w_v): rounding in small derivatives grows
                 np.testing.assert_allclose(
                     x[k], layer[k], rtol=1e-9, atol=1e-12, err_msg=k
                 )

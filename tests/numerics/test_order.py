@@ -1,4 +1,4 @@
-"""The order of the images in data/mnist_uint8.mat: that of the file the article links to.
+"""The order of the images in data/mnist_uint8.mat: as in the file the article links to.
 
 tests/matlab/mnist_order.json says what it rests on; data/make_mnist_mat.py builds it.
 """
@@ -42,7 +42,7 @@ def sha256(x):
 
 
 def test_the_sums_of_the_committed_file(committed):
-    """Every image and label is in its place, pixels row by row; and nothing else is there."""
+    """Images and labels are in place, pixels row by row; and nothing else is there."""
     tool = load_tool("data/make_mnist_mat.py")
     assert tool.SHA256 == ORDER["sha256_of_rows_in_order"]
     for name in NAMES:
@@ -80,10 +80,10 @@ def test_one_pair_off_is_another_shuffle(committed, monkeypatch):
 
 
 def in_matlabs_files():
-    """Three lists of (rows of our file, their places in MNIST), as two MATLAB files have them.
+    """Three lists of (rows of our file, their places in MNIST), of two MATLAB files.
 
-    The first 200 training images and the first 50 test images of the file of 2020; and the
-    100 training images of a last batch, from the file of 2013.
+    The first 200 training images and the first 50 test images of the file of 2020; and
+    the 100 training images of a last batch, from the file of 2013.
     """
     train, test = ORDER["cut_file_train_x_in_mnist"], ORDER["cut_file_test_x_in_mnist"]
     return [
@@ -98,10 +98,10 @@ def in_matlabs_files():
 
 
 def test_within_a_digit_images_stay_in_mnists_order(committed, places):
-    """Of two images of a digit, the one that comes first in MNIST comes first when sorted.
+    """Of two images of a digit, the one first in MNIST is first when sorted, too.
 
-    So it is with all 350 images of which MATLAB's files tell the place in MNIST; were it
-    left to chance, with none of the ten digits.
+    So it is with all 350 images of which MATLAB's files tell the place in MNIST; were
+    it left to chance, with none of the ten digits.
     """
     counted = 0
     for part, rows, in_mnist in in_matlabs_files():

@@ -5,7 +5,7 @@ from PIL import Image
 
 
 def test_grid_of_asymmetric_pictures(gan, tmp_path):
-    """Every pixel of a 2x3 grid of pictures that differ under each flip and transpose."""
+    """Every pixel of a 2x3 grid of pictures that each flip and transpose changes."""
     images = (np.arange(7 * 784) % 251).reshape(
         7, 784
     ) / 255  # (7, 784), the 7th is not shown
@@ -17,7 +17,8 @@ def test_grid_of_asymmetric_pictures(gan, tmp_path):
     for index in range(6):
         for c in range(28):
             for r in range(28):
-                # MATLAB: reshape(images(index,:), 28, 28)(r, c) is images(index, c*28 + r)
+                # MATLAB: reshape(images(index,:), 28, 28)(r, c)
+                # is images(index, c*28 + r)
                 at = grid[index // 3 * 28 + r, index % 3 * 28 + c]
                 assert at == (index * 784 + c * 28 + r) % 251
 
@@ -51,7 +52,10 @@ def test_rounding(gan, tmp_path):
 
 
 def test_sixteen_pictures_of_a_run(golden_run):
-    """The file holds the first 16 images_fake; upright: a digit's ink is in rows, not columns."""
+    """The file holds the first 16 images_fake, upright.
+
+    A digit's ink is in rows, not columns.
+    """
     grid = np.asarray(Image.open(f"{golden_run.pics}/epoch_2_t_100.png"))
     assert grid.shape == (112, 112)
     for index, image in enumerate(golden_run.images_fake[:16]):

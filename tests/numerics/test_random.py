@@ -1,6 +1,7 @@
-"""MATLAB's random stream, against numbers that real MATLAB printed or saved, bit for bit.
+"""MATLAB's random stream, bit for bit, against numbers real MATLAB printed or saved.
 
-Where a source has all digits of its numbers, equal means to the last bit; else to the digits shown.
+Where a source has all digits of its numbers, equal means to the last bit; else to the
+digits shown.
 """
 
 import hashlib
@@ -21,30 +22,35 @@ with open(os.path.join(MATLAB, "matlab_numbers.json"), encoding="utf-8") as f:
 with open(os.path.join(ROOT, "data", "randn_edges.txt"), encoding="ascii") as f:
     TABLE = [line.strip() for line in f if line[0] != "%"]
 
-# randn after rng(0,'twister'), as MATLAB printed it into the test suites of several public
-# projects, e.g. github.com/JuliaFirstOrder/ProximalOperators.jl, benchmark/benchmarks.jl (the
-# first 3); the same 10 stand in baxcat's and ForBES's tests. The last two: mne-cpp's tests.
+# randn after rng(0,'twister'), as MATLAB printed it into the test suites of several
+# public projects, e.g. github.com/JuliaFirstOrder/ProximalOperators.jl,
+# benchmark/benchmarks.jl (the first 3); the same 10 stand in baxcat's and ForBES's
+# tests. The last two: mne-cpp's tests.
 RANDN_0 = """0.537667139546100 1.833885014595086 -2.258846861003648 0.862173320368121
     0.318765239858981 -1.307688296305273 -0.433592022305684 0.342624466538650
     3.578396939725760 2.769437029884877 -1.34988694015652 3.03492346633185"""
-# rng(123456789), five times randn: people.math.sc.edu/Burkardt/m_src/matlab_random, randn_test.txt
+# rng(123456789), five times randn:
+# people.math.sc.edu/Burkardt/m_src/matlab_random, randn_test.txt
 RANDN_123456789 = "0.2265 0.0256107 0.0376636 0.364848 -1.05838"
 # rng(1), randn: stackoverflow.com/questions/38461588; randn(1,5) as MATLAB displays it
 RANDN_1 = "-0.649013765191241"
 RANDN_1_SHORT = "-0.6490 1.1812 -0.7585 -1.1096 -0.8456"
 
 
-# ------------------------------------------------------------------- numbers that MATLAB saved
+# ------------------------------------------------------------ numbers that MATLAB saved
 
 
 def floridyn_randn(gan):
-    """The 1000 normal numbers of which MATLAB's are known by their checksum: (1, 1000)."""
+    """The 1000 normal numbers whose checksum in MATLAB is known: (1, 1000)."""
     gan.rng(1234)
     return gan.randn(1, 1000)
 
 
 def ccnorm_sums(gan):
-    """y = reshape(x, 100, 1, 10) + randn(100, 50, 10) with x = randn(100, 10): (100, 50, 10)."""
+    """y = reshape(x, 100, 1, 10) + randn(100, 50, 10) with x = randn(100, 10).
+
+    The shape of y is (100, 50, 10).
+    """
     gan.rng(0)
     x = gan.randn(100, 10)
     return x[:, None, :] + gan.randn(100, 500).reshape(100, 50, 10, order="F")
@@ -56,7 +62,7 @@ def sha256(y):
 
 
 def first_are(name, y):
-    """Whether y begins, column by column, with the first numbers that are known of `name`."""
+    """Whether y begins, column by column, with the first known numbers of `name`."""
     first = SAVED[name]["first"]
     return [x.hex() for x in y.ravel("F")[: len(first)].tolist()] == first
 
@@ -104,7 +110,7 @@ def test_one_digit_of_one_edge_shows(gan, edges, strip, change):
 
 
 def test_one_stream_for_all(gan):
-    """rng(2808), then every function in turn: each must take as many words as MATLAB's does."""
+    """After rng(2808), every function in turn must take as many words as MATLAB's."""
     gan.rng(2808)
     draw = {
         "randn": gan.randn,
@@ -140,7 +146,7 @@ def test_saved_states(gan, saved):
 
 
 def test_randperm_of_13340():
-    """How MATLAB split 13,340 news headlines, told by the categories that it counted."""
+    """How MATLAB split 13,340 news headlines, told by its counts of the categories."""
     file = os.path.join(
         os.environ.get("GAN_EVIDENCE_DIR", "."), "uci_news_categories_13340.txt"
     )
@@ -174,7 +180,10 @@ def test_a_short_table(gan, edges, capsys):
 
 
 def test_importing_reads_no_table(gan, tmp_path):
-    """The script alone in a folder says what its flags are, and then what it lacks: one line."""
+    """The script alone in a folder says what its flags are, and then what it lacks.
+
+    What it lacks takes one line.
+    """
     shutil.copy(os.path.join(ROOT, f"{gan.__name__}.py"), tmp_path)
     end = run_script(tmp_path / gan.__name__, "--help", cwd=tmp_path)
     assert (end.returncode, end.stderr) == (0, "")
@@ -185,7 +194,10 @@ def test_importing_reads_no_table(gan, tmp_path):
 
 
 def octave_numbers(folder):
-    """What matlab_random.m draws in Octave: from seed 0 a start and an epoch of 6000 images."""
+    """What matlab_random.m draws in Octave from seed 0.
+
+    That is a start and an epoch of 6000 images.
+    """
     code = f"""
     addpath('{MATLAB}');
     matlab_random('seed', 0);
@@ -212,7 +224,10 @@ def octave_numbers(folder):
 
 @OCTAVE
 def test_octave_draws_the_same(gan, tmp_path):
-    """The 856,337 numbers of a start, an epoch's shuffle and noise, and what MATLAB saved."""
+    """The 856,337 numbers of a start and an epoch, and what MATLAB saved.
+
+    The epoch's numbers are its shuffle and its noise.
+    """
     theirs = octave_numbers(tmp_path)
     gan.rng(0)
     sizes = (
@@ -237,7 +252,7 @@ def test_octave_draws_the_same(gan, tmp_path):
 
 @OCTAVE
 def test_octave_goes_on_from_our_state(gan, tmp_path):
-    """The stream of a checkpoint, at the start, within and at the end of its 624 words."""
+    """A checkpoint's stream, at the start, within and at the end of its 624 words."""
     for drawn in 0, 1, 311, 312, 1000:
         gan.rng(5)
         gan.rand(1, drawn)
@@ -253,7 +268,7 @@ def test_octave_goes_on_from_our_state(gan, tmp_path):
         )
 
 
-# ------------------------------------------------------------------- numbers that MATLAB printed
+# ---------------------------------------------------------- numbers that MATLAB printed
 
 
 def assert_printed(numbers, texts):
@@ -276,7 +291,7 @@ def test_randn_of_matlab(gan):
 
 
 def test_rand_of_matlab(gan):
-    """rng(0): mathworks.com/help/matlab/ref/rand.html; rng(22) as MATLAB displays it."""
+    """rng(0): mathworks.com/help/matlab/ref/rand.html; rng(22) as MATLAB shows it."""
     for seed, texts in (
         (0, "0.8147 0.9058 0.1270 0.9134 0.6324"),
         (5489, "0.8147 0.9058 0.1270 0.9134 0.6324"),
@@ -290,7 +305,7 @@ def test_rand_of_matlab(gan):
 
 
 def test_rand_fills_columns(gan):
-    """rand('twister',1337), A = rand(3,5), as on stackoverflow.com/questions/18486241."""
+    """rand('twister',1337), A = rand(3,5): stackoverflow.com/questions/18486241."""
     gan.rng(1337)
     a = gan.rand(3, 5)
     assert_printed(a[:, 0], "0.262024675015582 0.158683972154466 0.278126519494360")
@@ -304,7 +319,7 @@ def test_randperm_of_matlab(gan):
         assert gan.randperm(n).tolist() == numbers
 
 
-# ----------------------------------------------------------------------------- our own arithmetic
+# ------------------------------------------------------------------- our own arithmetic
 
 
 def test_unifrnd_and_normrnd_use_the_one_stream(gan):
@@ -317,7 +332,7 @@ def test_unifrnd_and_normrnd_use_the_one_stream(gan):
 
 
 def slow_randn(outputs, edges):
-    """The ziggurat, a value at a time, straight from the formula; `outputs` yields 32 bits."""
+    """The ziggurat from the formula, a value at a time; `outputs` yields 32 bits."""
 
     def f(x):
         return math.exp(-x * x / 2)
@@ -347,7 +362,7 @@ def slow_randn(outputs, edges):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_randn_is_the_slow_version_to_the_bit(gan, seed):
-    """Also the number of 32-bit outputs taken: the draws after each array must agree too."""
+    """Also the count of 32-bit outputs: the draws after each array must agree too."""
     state = np.random.RandomState(seed)
 
     def outputs():
@@ -362,7 +377,7 @@ def test_randn_is_the_slow_version_to_the_bit(gan, seed):
 
 
 def test_a_million_draws(gan):
-    """Moments within 5 standard errors, and the tail on both sides as often as it should be."""
+    """Moments within 5 standard errors; the tails on both sides as often as due."""
     gan.rng(7)
     x, n, r = gan.randn(1000, 1000), 1e6, 3.65415288536101
     for k, moment, variance in (1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96):

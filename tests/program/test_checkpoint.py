@@ -1,4 +1,4 @@
-"""--checkpoint and --resume: the file's form, and that a run cut in two equals the uncut one."""
+"""--checkpoint and --resume: the file's form; a run cut in two equals the uncut one."""
 
 import os
 
@@ -11,7 +11,7 @@ SMALL = ["--images-num", 320, "--batch-size", 32]  # 10 steps an epoch
 
 
 def test_form_of_the_file(golden_run):
-    """The original's structs, all numbers double: MATLAB's 0.9^t fails for an integer t."""
+    """The original's structs, all doubles: MATLAB's 0.9^t fails for an integer t."""
     gan, mat = golden_run.gan, loadmat(golden_run.checkpoint)
     with open(golden_run.checkpoint, "rb") as f:
         assert f.read(19) == b"MATLAB 5.0 MAT-file"
@@ -57,7 +57,7 @@ def test_form_of_the_file(golden_run):
 
 
 def test_rng_state_is_matlabs(golden_run, tmp_path):
-    """After rng(0): 5489 first and position 624; then as many numbers on as were drawn."""
+    """After rng(0): 5489 first, position 624; then as many numbers on as were drawn."""
     gan = golden_run.gan
     gan.rng(0)
     seeded = gan.stream.get_state()
@@ -103,7 +103,7 @@ def assert_same(file, other):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_cut_in_two(name, tmp_path):
-    """Losses, weights, moments, random state, output and pictures: all the same to the bit."""
+    """Losses, weights, moments, random state, output, pictures: the same to the bit."""
     flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003]
     save = ["--pics", "pics", "--checkpoint", "run.mat"]
     for folder in "whole", "cut":
@@ -130,7 +130,10 @@ def test_cut_in_two(name, tmp_path):
 @pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize("again", ["", "precision", "all"])
 def test_cut_in_two_with_flags(gan, again, tmp_path, capsys):
-    """In single precision, said once, or again, or the whole line: --seed 9 begins nothing anew."""
+    """In single precision, said once, or again, or the whole line.
+
+    --seed 9 begins nothing anew.
+    """
     flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003, "--precision", "single"]
     said = {"": [], "precision": flags[-2:], "all": flags}[again]
     save = ["--pics", tmp_path / "pics", "--checkpoint"]
@@ -164,7 +167,8 @@ def test_batch_size_may_change(gan, tmp_path, capsys):
     assert mat["c_loss"].shape == mat["d_loss"].shape == (10 + 10 + 20 + 4, 1)
     assert (mat["e"], mat["steps"], mat["batch_size"]) == (4, 44, 16)
     assert np.isfinite(mat["c_loss"]).all()
-    # also where the file does not say how many steps there were, and the flags are other ones
+    # also where the file does not say how many steps there were, and the flags are
+    # other ones
     old = {
         k: x
         for k, x in loadmat(small_run(gan, tmp_path / "again")).items()
@@ -250,9 +254,10 @@ def test_nothing_left_to_do(gan, tmp_path, capsys):
 
 
 def matlab_workspace(file, out, **more):
-    """What save('workspace.mat','generator','discriminator','e') leaves, from our checkpoint.
+    """A workspace as the original leaves it, made from our checkpoint.
 
-    With the fields z a d dw db that the original's functions leave in the layers.
+    As by save('workspace.mat','generator','discriminator','e'), with the fields
+    z a d dw db that the original's functions leave in the layers.
     """
     mat = loadmat(file, simplify_cells=True)
     for name in "generator", "discriminator":
@@ -280,7 +285,7 @@ def matlab_workspace(file, out, **more):
 
 @pytest.mark.usefixtures("small_networks")
 def test_workspace_of_the_original(gan, tmp_path, capsys):
-    """It resumes without our variables: the stream starts from --seed, old losses are NaN."""
+    """It resumes without our variables: the stream is --seed's, old losses are NaN."""
     file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
     matlab_workspace(file, out)
     capsys.readouterr()
@@ -321,7 +326,7 @@ def test_workspace_of_the_other_script(tmp_path, capsys):
 
 
 def with_layer(network, **values):
-    """A copy of the struct `network` with other values in the first layer that has weights."""
+    """A copy of the struct `network`, other values in the first layer with weights."""
     layers = np.empty((1, 3), object)
     layers[0] = [
         network["layers"][0],
@@ -332,7 +337,10 @@ def with_layer(network, **values):
 
 
 def foreign_files(gan, whole):
-    """Variants of the variables `whole` of a checkpoint that are none: what is wrong -> them."""
+    """Variants of a checkpoint's variables `whole` that make no checkpoint.
+
+    Yields pairs of what is wrong and the variables.
+    """
     generator = whole["generator"]
     w = generator["layers"][1]["w"]
     state = whole["rng_state"]
@@ -459,7 +467,7 @@ def test_whole_numbers_are_numbers(gan, tmp_path, capsys):
 
 @pytest.mark.usefixtures("small_networks")
 def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
-    """With a stream and the losses of one step, as MATLAB leaves them, but without settings."""
+    """With a stream and one step's losses, as MATLAB leaves them; without settings."""
     file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
     state = loadmat(file)["rng_state"]
     matlab_workspace(file, out, rng_state=state, c_loss=0.5, d_loss=0.25)

@@ -1,4 +1,4 @@
-"""Bad flags, bad data, damaged files, too little memory: one clear line, nothing read wrong."""
+"""Bad flags or data, damaged files, little memory: one clear line, nothing misread."""
 
 import contextlib
 import os
@@ -84,7 +84,10 @@ def test_bad_data_files(gan, capsys, tmp_path):
 )
 @pytest.mark.parametrize("name", ONE)
 def test_out_of_memory(name, tmp_path):
-    """All images in one batch take gigabytes; one thread, since each takes memory of its own."""
+    """All images in one batch take gigabytes.
+
+    There is one thread only, since each takes memory of its own.
+    """
     import resource
 
     def limit():
@@ -98,7 +101,7 @@ def test_out_of_memory(name, tmp_path):
 
 
 def damaged_copies(content, count, seed):
-    """`count` copies of the bytes: cut short, with flipped bytes, or with zeros in a stretch."""
+    """`count` copies of the bytes: cut short, bytes flipped, or a stretch zeroed."""
     chance = random.Random(seed)
     for k in range(count):
         copy = bytearray(content)
@@ -154,7 +157,7 @@ def test_damaged_data(gan, small_data, capsys, tmp_path):
 
 
 def test_damaged_checkpoints(gan, capsys, tmp_path):
-    """120 copies of a checkpoint of small networks: refused, or loaded as they were saved."""
+    """120 copies of small networks' checkpoint: refused, or loaded as it was saved."""
     file = str(tmp_path / "run.mat")
     nets = [gan.nnsetup([5, 7, 4]), gan.nnsetup([4, 6, 1])]
     opt = gan.options(["--checkpoint", file])

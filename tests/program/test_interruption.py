@@ -77,7 +77,10 @@ def test_ctrl_c(name, small_data, tmp_path):
 
 
 def interrupt(name, flags, cwd, lines, seconds=0.0):
-    """Start a script, Ctrl-C it so many seconds after it printed so many lines; what it said."""
+    """Start a script and Ctrl-C it `seconds` after it printed so many lines.
+
+    Returns what it said.
+    """
     heed = {
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
     }
@@ -103,7 +106,7 @@ def go_on(said, cwd, *more):
 @POSIX
 @pytest.mark.parametrize("name", ONE)
 def test_cut_at_any_moment(name, small_data, tmp_path):
-    """And gone on with by the command it printed, again and again: as if it had never stopped."""
+    """Gone on with by the command it printed, over and over: as if never stopped."""
     chance = random.Random(3)
     file = "my run (1)$.mat"
     flags = small_run_flags(small_data, "--seed", 4, "--checkpoint", file)
@@ -131,7 +134,10 @@ def test_cut_at_any_moment(name, small_data, tmp_path):
 @POSIX
 @pytest.mark.parametrize("name", ONE)
 def test_ctrl_c_names_only_what_is_there(name, small_data, tmp_path):
-    """Before anything is saved; and in the first epoch of --resume a.mat --checkpoint b.mat."""
+    """Before anything is saved; and in the first epoch of a resumed run.
+
+    That one has --resume a.mat --checkpoint b.mat.
+    """
     flags = small_run_flags(small_data)
     said = interrupt(name, [*flags, "--epoch", 10**6], tmp_path, 1)
     assert said == f"{name}.py: stopped; this run wrote no checkpoint\n"
@@ -146,7 +152,7 @@ def test_ctrl_c_names_only_what_is_there(name, small_data, tmp_path):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_checkpoint_is_not_replaced(name, small_data, tmp_path):
-    """Neither by the same command again, nor by the other script, nor where MATLAB wrote it."""
+    """Not by the same command, nor by the other script, nor where MATLAB wrote it."""
     flags = small_run_flags(small_data, "--epoch", 1, "--checkpoint", "run.mat")
     assert run_script(name, *flags, cwd=tmp_path).returncode == 0
     (tmp_path / "record.mat").write_bytes(b"MATLAB 5.0 MAT-file")
@@ -181,7 +187,7 @@ def test_two_runs_with_one_new_checkpoint(name, small_data, tmp_path):
 
 
 def test_runs_that_share_a_folder(small_data, tmp_path):
-    """Two of each script, with the default ./pics: all end well, and nothing is left behind."""
+    """Two of each script, with the default ./pics: all end well and leave nothing."""
     flags = small_run_flags(small_data, "--epoch", 10)
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # four runs on two cores
     runs = [start(name, flags, tmp_path, env=env) for name in SCRIPTS * 2]
@@ -197,7 +203,7 @@ def test_runs_that_share_a_folder(small_data, tmp_path):
 @POSIX
 @pytest.mark.parametrize("name", ONE)
 def test_links_and_devices(name, small_data, tmp_path):
-    """A link stays one and its target is written; what is no regular file stays as it is."""
+    """A link stays one, its target is written; what is no regular file stays as is."""
     flags = small_run_flags(small_data, "--epoch", 1)
     (tmp_path / "disk").mkdir()
     (tmp_path / "run.mat").symlink_to("disk/target.mat")
@@ -232,7 +238,7 @@ def test_empty_names(gan, capsys, tmp_path):
 @POSIX
 @pytest.mark.parametrize("name", ONE)
 def test_disk_full(name, small_data, tmp_path):
-    """A limit on the size of files stands in for it: the older checkpoint stays whole."""
+    """A limit on the size of files stands in for it: the old checkpoint stays whole."""
     import resource  # of POSIX systems only
 
     flags = small_run_flags(small_data, "--epoch", 2, "--checkpoint", "run.mat")

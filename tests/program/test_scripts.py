@@ -1,4 +1,4 @@
-"""The scripts as a whole: against the golden records, against each other, as programs."""
+"""The whole scripts: against the golden records, against each other, as programs."""
 
 import os
 import re
@@ -8,8 +8,8 @@ import pytest
 from conftest import ROOT, SCRIPTS, TESTS, run_script
 from scipy.io import loadmat
 
-# Octave and NumPy round differently. gan_adam multiplies such differences: 1e-16 at first, 3e-14
-# by step 200; gan_mbgd does not: 8e-16.
+# Octave and NumPy round differently. gan_adam multiplies such differences: 1e-16 at
+# first, 3e-14 by step 200; gan_mbgd does not: 8e-16.
 RTOL = {"gan_adam": 1e-11, "gan_mbgd": 1e-12}
 
 
@@ -19,7 +19,7 @@ def close(a, b, rtol):
 
 
 def test_golden_record(golden_run):
-    """What Octave computed with the original: every loss, the last pictures, sampled weights."""
+    """What Octave got from the original: all losses, last pictures, sampled weights."""
     name = golden_run.gan.__name__
     golden = loadmat(os.path.join(TESTS, "matlab", f"octave_{name}_seed0_6000x2.mat"))
     run, rtol = loadmat(golden_run.checkpoint), RTOL[name]
@@ -45,7 +45,8 @@ def test_printed_lines(golden_run):
     expected = ""
     for e in 1, 2:
         losses = golden["c_loss"][100 * e - 1, 0], golden["d_loss"][100 * e - 1, 0]
-        expected += 'c_loss:"%f",d_loss:"%f"\n' % losses  # noqa: UP031 the original's words
+        # as the original says it
+        expected += 'c_loss:"%f",d_loss:"%f"\n' % losses  # noqa: UP031
         expected += f"save_sample:{golden_run.pics}/epoch_{e}_t_100.png\n"
     assert golden_run.out == expected
     assert sorted(os.listdir(golden_run.pics)) == [
@@ -54,8 +55,8 @@ def test_printed_lines(golden_run):
     ]
 
 
-# what the original printed under Octave, and so should MATLAB on any machine; the README
-# shows these lines, and gan_mbgd's next four
+# what the original printed under Octave, and so should MATLAB on any machine; the
+# README shows these lines, and gan_mbgd's next four
 FIRST_LINES = [
     ("gan_mbgd", 60000, 'c_loss:"5.138635",d_loss:"0.344994"'),
     ("gan_adam", 30000, 'c_loss:"3.594859",d_loss:"0.338752"'),
@@ -79,7 +80,10 @@ def test_first_lines(name, images_num, line, tmp_path):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_as_a_program(name, tmp_path):
-    """Runs twice give the same, another seed does not; the flags carry through to the end."""
+    """Two equal runs give the same, another seed does not.
+
+    The flags carry through to the end.
+    """
     flags = [
         "--images-num",
         320,
@@ -98,7 +102,10 @@ def test_as_a_program(name, tmp_path):
         assert (end.returncode, end.stderr) == (0, "")
         outs.append(end.stdout)
     assert outs[0] == outs[1] and outs[0].splitlines()[0] != outs[2].splitlines()[0]
-    line = r'c_loss:"\d+\.\d{6}",d_loss:"\d+\.\d{6}"\nsave_sample:deep/a/epoch_%d_t_10.png\n'
+    line = (
+        r'c_loss:"\d+\.\d{6}",d_loss:"\d+\.\d{6}"\n'
+        r"save_sample:deep/a/epoch_%d_t_10.png\n"
+    )
     assert re.fullmatch(line % 1 + line % 2, outs[0])
 
 
@@ -132,7 +139,10 @@ def trained(gan, folder, *flags):
 
 
 def test_single_precision(gan, tmp_path, monkeypatch, capsys):
-    """The same numbers drawn, all arrays single, losses within 1e-4 of double's for 50 steps."""
+    """The same numbers drawn, all arrays single, losses close to double's.
+
+    Close means within 1e-4, for 50 steps.
+    """
     double, nets, setup = trained(gan, tmp_path), [], gan.nnsetup
     monkeypatch.setattr(gan, "nnsetup", lambda *x: nets.append(setup(*x)) or nets[-1])
     single = trained(gan, tmp_path, "--precision", "single")

@@ -1,4 +1,4 @@
-"""What a run shows: closed output, warnings, console encoding, the progress line, help."""
+"""What a run shows: closed output, warnings, console encoding, progress line, help."""
 
 import os
 import re

@@ -126,7 +126,7 @@ def test_bad_input(trained, small_data, tmp_path):
 
 
 def test_data_without_labels(golden_run, tmp_path):
-    """The images alone are enough for the training and the samples, not for counting."""
+    """The images alone are enough for training and samples, not for counting."""
     images = loadmat(DATA, variable_names=["train_x"])["train_x"][:6000]
     savemat(tmp_path / "images.mat", {"train_x": images})
     flags = [golden_run.checkpoint, "--data", "images.mat", "--count", 30]

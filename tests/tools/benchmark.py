@@ -1,18 +1,20 @@
 """Measure both scripts: python tests/tools/benchmark.py > report.md
 
-How to read the report: a number is the median of all rounds, and ± half of what they span. Where
-other programs ran besides, which the load tells, only a report with --threads 1 is worth anything.
+How to read the report: a number is the median of all rounds, and ± half of what they
+span. Where other programs ran besides, which the load tells, only a report with
+--threads 1 is worth anything.
 
-In each round every contestant is a new process that trains a burst of steps, one process after
-the other, so that what the machine does besides hits all alike. The scripts run their own main(),
-unchanged: a step lasts from one call of unifrnd to the next. The floor is a step's eleven large
-matrix products and nothing else, measured right after the burst, in the same process. PyTorch,
-JAX and Octave, where they are installed, do the same work with at most as many threads; Octave
-runs the original scripts in the folder that GAN_MATLAB_DIR names.
+In each round every contestant is a new process that trains a burst of steps, one
+process after the other, so that what the machine does besides hits all alike. The
+scripts run their own main(), unchanged: a step lasts from one call of unifrnd to the
+next. The floor is a step's eleven large matrix products and nothing else, measured
+right after the burst, in the same process. PyTorch, JAX and Octave, where they are
+installed, do the same work with at most as many threads; Octave runs the original
+scripts in the folder that GAN_MATLAB_DIR names.
 
-The first picture is that of `python gan_adam.py --epoch 1`, and of the same work in PyTorch, whole
-programs from their start to their end; the memory is what they took at their peak. The packages
-are those that a program needs, and what these need.
+The first picture is that of `python gan_adam.py --epoch 1`, and of the same work in
+PyTorch, whole programs from their start to their end; the memory is what they took at
+their peak. The packages are those that a program needs, and what these need.
 """
 
 import argparse
@@ -35,7 +37,7 @@ SCRIPTS = ["gan_adam", "gan_mbgd"]
 NAMES = {"torch": "PyTorch", "jax": "JAX", "octave": "Octave"}
 PACKAGES = {"script": ["numpy", "scipy", "pillow"], "torch": ["torch"]}
 
-# ---------------------------------------------------------------------- the original in Octave
+# --------------------------------------------------------------- the original in Octave
 
 OCTAVE = """
 times(end + 1) = time();
@@ -45,12 +47,16 @@ printf('"times": [%s]}\\n', sprintf('%.6f, ', times)(1:end - 2));
 """
 STATISTICS = """1;
 function x = normrnd(mu, sigma, m, n) x = randn(m, n) * sigma + mu; end
-function x = unifrnd(a, b, m, n) x = (a + b) / 2 + (b - a) / 2 * (2 * rand(m, n) - 1); end
+function x = unifrnd(a, b, m, n) x = (a + b) / 2 + \
+(b - a) / 2 * (2 * rand(m, n) - 1); end
 """
 
 
 def octave_command(script, steps, folder):
-    """The command that lets Octave run the original: an epoch of `steps` steps, on made-up data."""
+    """The command that lets Octave run the original on made-up data.
+
+    It trains an epoch of `steps` steps.
+    """
     with open(
         os.path.join(os.environ["GAN_MATLAB_DIR"], f"{script}.m"), encoding="utf-8"
     ) as f:
@@ -72,11 +78,11 @@ def octave_command(script, steps, folder):
     return ["octave-cli", "--no-init-file", "--no-history", "--quiet", path]
 
 
-# --------------------------------------------------------------------------- the measurements
+# --------------------------------------------------------------------- the measurements
 
 
 def run(command, folder, threads):
-    """Run a program: what it printed, when it started, its seconds, its peak memory in MB.
+    """Run a program: what it printed, its start, its seconds, its peak memory in MB.
 
     The memory is NaN in Windows. The clock is the same for all processes.
     """
@@ -101,7 +107,7 @@ def worker(*values):
 
 
 def burst(kind, script, precision, steps, threads):
-    """Let a contestant train: its name, its step and floor in ms, seconds to its first step."""
+    """Let a contestant train: name, step and floor in ms, seconds to its first step."""
     with tempfile.TemporaryDirectory() as folder:
         command = worker(kind, script, precision, WARM + steps, threads)
         if kind == "octave":  # a slow BLAS would take most of the time
@@ -113,7 +119,7 @@ def burst(kind, script, precision, steps, threads):
 
 
 def whole_epoch(kind, script, steps, threads):
-    """Train an epoch as a program: the seconds until it ends and its peak memory in MB."""
+    """Train an epoch as a program: the seconds to its end and its peak memory in MB."""
     command = worker(kind, script, "double", steps, threads)
     if kind == "script":
         path = os.path.join(ROOT, f"{script}.py")
@@ -124,7 +130,7 @@ def whole_epoch(kind, script, steps, threads):
 
 
 def installed_mb(*names):
-    """What the installed packages `names`, and all that they need, take on the disk, in MB."""
+    """The MB on the disk of the installed packages `names` and of all they need."""
     from importlib import metadata
 
     needed, seen, size = list(names), set(), 0
@@ -155,7 +161,7 @@ def is_here(kind):
     return kind == "script" or importlib.util.find_spec(kind) is not None
 
 
-# --------------------------------------------------------------------------------- the report
+# --------------------------------------------------------------------------- the report
 
 
 def machine(threads):
@@ -169,15 +175,17 @@ def machine(threads):
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return (
         f"{cpu}, {os.cpu_count()} cores, load before {load}, threads: {threads}, "
-        f"{platform.system()}, Python {platform.python_version()}, numpy {np.__version__}, "
+        f"{platform.system()}, Python {platform.python_version()}, "
+        f"numpy {np.__version__}, "
         f"scipy {scipy.__version__}, {time.strftime('%Y-%m-%d')}"
     )
 
 
 def table(bursts, programs):
-    """The report's Markdown table: a row for each quantity, a column for each contestant.
+    """The report's Markdown table: a row for each quantity, a column per contestant.
 
-    Of (kind, script, precision) -> burst() of each round and (kind, script) -> whole_epoch().
+    Of (kind, script, precision) -> burst() of each round and (kind, script) ->
+    whole_epoch().
     """
     names, rows = {"script": "NumPy (the port)", "floor": "its floor"}, {}
 

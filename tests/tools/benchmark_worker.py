@@ -1,9 +1,10 @@
-"""A contestant of benchmark.py, in a process of its own: trains, prints one line of JSON.
+"""A contestant of benchmark.py in its own process: trains, prints one line of JSON.
 
-    python benchmark_worker.py script|torch|jax gan_adam|gan_mbgd double|single STEPS THREADS
+    python benchmark_worker.py script|torch|jax gan_adam|gan_mbgd double|single
+        STEPS THREADS
 
-It tells its `name`, the `times` at which the steps began, and for a script the `floor`. Nothing is
-imported but what the contestant needs itself.
+It tells its `name`, the `times` at which the steps began, and for a script the `floor`.
+Nothing is imported but what the contestant needs itself.
 """
 
 import importlib
@@ -19,7 +20,7 @@ DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
 B = 60  # the batch size
 WARM = 5  # steps at the start of a burst that do not count
 
-# ----------------------------------------------------------------------------- the contestants
+# ---------------------------------------------------------------------- the contestants
 # Each trains `steps` steps; returns its name and the times at which the steps began.
 
 
@@ -156,17 +157,17 @@ def train_jax(script, precision, steps, threads):
     return f"JAX {jax.__version__}, jit", times
 
 
-# --------------------------------------------------------------------------------- the floor
+# ---------------------------------------------------------------------------- the floor
 
-# a step's products, (m, k) times (k, n): the generator's update forward and back, then the
-# discriminator's forward and back
+# a step's products, (m, k) times (k, n): the generator's update forward and back, then
+# the discriminator's forward and back
 PRODUCTS = [(B, 100, 512), (B, 512, 784), (B, 784, 512)]
 PRODUCTS += [(B, 512, 784), (B, 784, 512), (512, B, 784), (100, B, 512)]
 PRODUCTS += [(B, 100, 512), (B, 512, 784), (2 * B, 784, 512), (784, 2 * B, 512)]
 
 
 def floor_ms(precision, steps):
-    """The time in ms of a step's products alone, column- or row-major, whichever is faster."""
+    """The ms of a step's products alone, column- or row-major, whichever is faster."""
     medians = []
     for order in "CF":
         ins, outs, times = {}, {}, []  # matrices of the same shape are one

@@ -3,9 +3,9 @@
     python tests/tools/draw_readme.py bug OUT.png
     python tests/tools/draw_readme.py grids OUT.png PICTURE.png...
 
-`bug`: the original's derivative of the loss with respect to a logit z and the right one, for both
-labels, from gan_adam's own functions. `grids`: the given pictures, 112x112, side by side and twice
-as large, each under its folder's name.
+`bug`: the original's derivative of the loss with respect to a logit z and the right
+one, for both labels, from gan_adam's own functions. `grids`: the given pictures,
+112x112, side by side and twice as large, each under its folder's name.
 """
 
 import os
@@ -21,7 +21,7 @@ WIDE, HIGH, EDGE = 380, 300, 40  # of one panel, and its margins, in pixels
 
 
 def panel(draw, left, label):
-    """Draw one panel, the derivatives with respect to z in -4..4 for `label`, at x = `left`."""
+    """Draw one panel at x = `left`: the derivatives for `label`, with z in -4..4."""
 
     def at(z, value):
         x = left + EDGE + (z + 4) / 8 * (WIDE - 2 * EDGE)
@@ -61,7 +61,7 @@ def bug(out):
 
 
 def grids(out, paths):
-    """Write the grids in `paths` to `out`, side by side, with their folders' names above."""
+    """Write the grids in `paths` to `out`, side by side, their folders' names above."""
     size, gap, head = 224, 8, 18
     sheet = Image.new("L", (len(paths) * (size + gap) - gap, size + head), 255)
     for k, path in enumerate(paths):

@@ -1,4 +1,7 @@
-"""benchmark.py ends well and its report makes sense; how fast anything is, no test can say."""
+"""benchmark.py ends well and its report makes sense.
+
+How fast anything is, no test can say.
+"""
 
 import json
 import os
@@ -25,7 +28,10 @@ def run(tool, *words, cwd):
 
 
 def cells(table):
-    """A Markdown table: its head, and its rows by their first cells; numbers without their ±."""
+    """A Markdown table: its head, and its rows by their first cells.
+
+    The numbers are without their ±.
+    """
     head, _, *rows = [line[2:-2].split(" | ") for line in table.splitlines()]
     assert all(len(row) == len(head) for row in rows)
     return head, {name: [x.partition(" ±")[0] for x in row] for name, *row in rows}
@@ -67,7 +73,7 @@ def test_quick(tmp_path):
 
 
 def test_table():
-    """Medians, spans and names come out right for made-up measurements; gaps stay empty."""
+    """Medians, spans and names are right for made-up measurements; gaps stay empty."""
     bursts, programs = {}, {}
     for script in SCRIPTS:
         for kind, name, steps in (
@@ -100,7 +106,10 @@ def test_warm_up_does_not_count():
 
 
 def test_products_are_those_of_a_step(gan, monkeypatch):
-    """The floor's list is what the script multiplies: a product less would be a lower floor."""
+    """The floor's list is what the script multiplies.
+
+    A product less would be a lower floor.
+    """
     multiplied, mtimes = [], gan.mtimes
 
     def listed(a, b):
@@ -124,7 +133,10 @@ def test_products_are_those_of_a_step(gan, monkeypatch):
 
 
 def test_installed_size(tmp_path, monkeypatch):
-    """Made-up packages: one needs another and a missing one, and a third as an extra only."""
+    """Made-up packages: one needs another and a missing one.
+
+    It needs a third as an extra only.
+    """
     needs = {
         "first": ["Sec_ond>=1", "third; extra == 'more'", "missing"],
         "sec-ond": ["first"],
