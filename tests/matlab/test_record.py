@@ -236,9 +236,9 @@ def test_arguments(plain, script_folder):
     """Double quotes, ~/, out without .mat or over an old record, script without .m."""
     text = small_text("gan_mbgd").replace("'c_loss:", "'损失 c_loss:")
     write(script_folder / "bytes.m", text)
-    code = f"""setenv('HOME', '{place}'); cd /
+    code = f"""setenv('HOME', '{script_folder}'); cd /
     record_run("~/gan_mbgd.m", "~/quotes", 5, 1, 60);
-    cd('{place}');
+    cd('{script_folder}');
     record_run('bytes', 'quotes.mat', 5, 2, 120);"""
     out = octave_output(code, script_folder)
     assert "record:~/quotes\n" in out and out.count('损失 c_loss:"') == 2
@@ -290,7 +290,8 @@ def test_bytes_beyond_ascii(script_folder):
     for script in ("utf8", "gbk"):  # with the sizes in a line that has such bytes too
         sized = text.replace("[784, 24, 1]);", "[784, 24, '中']);")
         write(here / f"sized_{script}.m", sized.encode(script))
-    code = f"""warning('off', 'Octave:shadowed-function'); addpath('{place}/strict');
+    code = f"""warning('off', 'Octave:shadowed-function');
+    addpath('{script_folder}/strict');
     try, strtrim(char(200)); catch x, disp(x.message); end
     record_run('{here}/utf8.m', '{here}/utf8', 5, 1, 60);
     record_run('gbk.m', 'gbk', 5, 1, 60);
@@ -763,7 +764,7 @@ def test_broken_off_by_ctrl_c(plain, script_folder):
     flags = ["--no-gui", "--quiet", "--norc", "--no-history"]
     process = subprocess.Popen(
         ["octave", *flags, "--eval", code],
-        cwd=place,
+        cwd=script_folder,
         env={**os.environ, "TMPDIR": str(script_folder / "temporary")},
         stdout=pipe,
         stderr=pipe,
@@ -1013,7 +1014,7 @@ def test_the_session_is_left_as_it_was(script_folder):
     write(script_folder / "gan_mbgd.m", narrow_text("gan_mbgd"))
     (script_folder / "own").mkdir()
     (script_folder / "temporary").mkdir()
-    code = f"""setenv('TMPDIR', '{place}/temporary');
+    code = f"""setenv('TMPDIR', '{script_folder}/temporary');
     addpath own; global RECORD_RUN; RECORD_RUN = 5; warning('off', 'my:own');
     state = @() {{path(), pwd(), warning(), who('global'), RECORD_RUN, ...
         exist('nnff'), ...
