@@ -51,13 +51,13 @@ def test_divergence(gan, small_data, capsys, tmp_path):
     status, said = status_and_output(gan, small_run_flags(small_data, *flags), capsys)
     assert status == 0
     lines = said.out.splitlines()
-    word = {"gan_adam": "NaN", "gan_mbgd": "Inf"}[
-        gan.__name__
-    ]  # as the original printed in Octave
-    assert len(lines) == 4 and lines[2] == f'c_loss:"{word}",d_loss:"{word}"'
-    assert (
-        said.err.count("\n") == 1 and ": loss Inf; training" in said.err
-    )  # Inf comes first
+    # the original printed NaN and Inf in Octave, and so do we with OpenBLAS 0.3.31; in
+    # 0.3.34 sums beyond the largest number end otherwise, so that the second is NaN too
+    words = {"gan_adam": ["NaN"], "gan_mbgd": ["Inf", "NaN"]}[gan.__name__]
+    expected = [f'c_loss:"{word}",d_loss:"{word}"' for word in words]
+    assert len(lines) == 4 and lines[0] in expected and lines[2] in expected
+    assert said.err.count("\n") == 1
+    assert re.search("batch 2: loss (Inf|NaN); training", said.err)
 
 
 def test_no_warning_reaches_the_screen(gan, small_data, tmp_path):
