@@ -119,4 +119,12 @@ def fail(message):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"{NAME}: stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # nobody reads standard output any more: end quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -231,6 +231,22 @@ def test_digits_of_other_layer_sizes(tmp_path):
     assert_refused("digits", ["table.mat"], ["table.mat", "28x28"], tmp_path)
 
 
+@pytest.mark.parametrize("name", ["digits", "pictures", "losses"])
+def test_nobody_reads_the_output(name, trained, tmp_path):
+    """As with | head: it ends quietly."""
+    if name == "losses":
+        pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    file = "pics" if name == "pictures" else "run.mat"
+    command = [sys.executable, os.path.join(RECIPES, f"{name}.py"), trained / file]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nowhere:
+        end = subprocess.run(
+            command, cwd=tmp_path, stdout=nowhere, stderr=subprocess.PIPE, text=True
+        )
+    assert (end.returncode, end.stderr) == (1, "")
+
+
 @ADAM
 @OCTAVE
 def test_digits_in_octave(golden_run, tmp_path):
