@@ -177,7 +177,9 @@ end
 
 function path_from_the_root()
 % Write out relative entries: Octave loses them when the working folder changes.
-entries = strsplit(path(), pathsep());
+%
+% With ostrsplit: strsplit goes by UTF-8, and a folder may have another name.
+entries = ostrsplit(path(), pathsep());
 entries(strcmp(entries, '.')) = [];
 path(strjoin(cellfun(@make_absolute_filename, entries, 'UniformOutput', false), ...
     pathsep()));

@@ -25,7 +25,7 @@ switch action
             set_state(kept.start.rng_state);
         end
     case 'step'
-        check_step(kept, varargin{1:5});
+        check_step(kept, varargin{[1, 2, 3, 5]});
         names = {'batch_size', 'learning_rate', 'images_fake', 'generator', ...
             'discriminator'};
         values = varargin([2, 3, 6, 7, 8]);
@@ -67,7 +67,7 @@ end
 end
 
 
-function check_step(kept, e, batch_size, learning_rate, c_loss, d_loss)
+function check_step(kept, e, batch_size, learning_rate, d_loss)
 % Stop with an error if this is not the next step of a run that the port can make.
 images_num = kept.start.images_num;
 if mod(images_num, batch_size) ~= 0
@@ -82,7 +82,8 @@ if step > 1 && ~isequal([batch_size, learning_rate], ...
         [kept.batch_size, kept.learning_rate])
     error('record_run:steps', 'batch_size and learning_rate must not change');
 end
-if ~isscalar(c_loss) || ~isscalar(d_loss)
-    error('record_run:sizes', 'a loss is not one number: discriminator must end with 1');
+if ~isscalar(d_loss)
+    error('record_run:sizes', ...
+        'd_loss is not one number: the discriminator''s last size must be 1');
 end
 end
