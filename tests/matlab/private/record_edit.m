@@ -20,7 +20,6 @@ places = regexp(code, ['[\n;,][ \t]*((?:clear|clearvars|clc|close)', ...
     'tokenExtents');
 for i = 1:numel(places)
     text(places{i}(1):places{i}(2)) = ' ';
-    code(places{i}(1):places{i}(2)) = ' ';
 end
 [first, functions] = regexp(code, ...
     '\n[ \t]*function\>(?:[^\n=(]*=)?[ \t]*(\w+)', 'start', 'tokens');
