@@ -10,17 +10,14 @@ function record_from(script, out, checkpoint, images_num)
 %              60000
 %
 % One epoch is run, number e + 1 where the checkpoint was written after epoch e. In the
-% script's copy the two lines with nnsetup take the checkpoint's networks, the loop is
+% script's copy the networks are the checkpoint's from the loop on, which is
 % for e=e+1:e+1, batch_size and learning_rate are the checkpoint's, and the random
 % numbers go on where its own ended. All the rest, and what out gets, is as for
 % RECORD_RUN: help record_run. There `first` is the checkpoint's e and `epoch` is e + 1;
 % seed is the checkpoint's.
 %
-% rng_state in the checkpoint may be MATLAB's own, s or s.State of s = rng, with the
-% generator twister.
-%
-% It refuses a checkpoint of the other script, one with other sizes than the script's
-% nnsetup lines, one with precision single, and one with gradient exact.
+% It refuses a checkpoint of the other script, one with other sizes than the script's,
+% one with precision single, and one with gradient exact.
 %
 % WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
 % later) has been read with care, but NEVER RUN in MATLAB: none was at hand.
@@ -30,7 +27,23 @@ if nargin ~= 4
         'usage: record_from(script, out, checkpoint, images_num)');
 end
 record_need_whole(images_num, 1, 60000, 'images_num');
-start = record_checkpoint(record_full_path(checkpoint, 'checkpoint'));
-start.images_num = double(images_num);
+saved = load(checkpoint);
+names = {'e', 'batch_size', 'learning_rate', 'seed', 'precision', 'gradient', ...
+    'rng_state', 'generator', 'discriminator'};
+if ~all(isfield(saved, names))
+    error('record_run:checkpoint', 'not a checkpoint of the port: %s', checkpoint);
+end
+if ~strcmp(saved.precision, 'double') || ~strcmp(saved.gradient, 'matlab')
+    error('record_run:checkpoint', ['the checkpoint has precision %s and ', ...
+        'gradient %s; only double and matlab compute what the script does: %s'], ...
+        saved.precision, saved.gradient, checkpoint);
+end
+start = struct('first', saved.e, 'epoch', saved.e + 1, ...
+    'images_num', double(images_num));
+names = {'seed', 'batch_size', 'learning_rate', 'rng_state', 'generator', ...
+    'discriminator'};
+for i = 1:numel(names)
+    start.(names{i}) = saved.(names{i});
+end
 record_execute(script, out, start);
 end

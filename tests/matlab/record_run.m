@@ -16,25 +16,18 @@ function record_run(script, out, seed, epoch, images_num)
 % A copy of the script runs in a temporary folder, where its pictures go too. The copy
 % differs from the script only so:
 %   - clear, clearvars, clc and close are left out
-%   - what seeds random numbers is left out: rng(...), rand('seed', ...),
-%     RandStream.setGlobalStream(...); it prints each such line
 %   - epoch and images_num have the given values
-%   - both losses are kept at every step, and so is what fprintf prints
-%   - comments are blank
-%   - in Octave, which reads scripts in UTF-8: another script is taken to be in GBK
+%   - both losses and the networks are kept at every step
+%   - bytes beyond ASCII are _, so the script may be in UTF-8, GBK or another encoding
 %   - normrnd and unifrnd are not those of the Statistics and Machine Learning Toolbox,
 %     which may be missing: they are the same formulas on randn and rand, for the same
 %     numbers
-% It stops with an error, before anything runs, when the script is another one, or one
-% of the lines to change is not there exactly once.
-%
-% The networks may have any sizes and numbers of layers: those in the script's two
-% nnsetup lines. It stops with an error, before anything runs, unless the generator's
-% last size is the discriminator's first and the number of train_x's columns, the
-% discriminator's last is 1, and noise has as many columns as the generator's first.
+% It stops with an error, before anything runs, when one of the lines to change is not
+% there exactly once, or when the script seeds random numbers (rng, RandStream): take
+% that line out. The networks may have any sizes and numbers of layers.
 %
 % out gets
-%   script        'gan_adam' or 'gan_mbgd'
+%   script        'gan_adam', where the networks have t, else 'gan_mbgd'
 %   producer      'MATLAB ' or 'GNU Octave ', and the version
 %   seed, images_num, batch_size, learning_rate
 %   first, epoch  the numbers of the epoch before the first one, 0 here, and of the last
@@ -44,7 +37,6 @@ function record_run(script, out, seed, epoch, images_num)
 %   images_fake   the last batch, batch_size x the generator's last size
 %   generator, discriminator      as after the last step, without a, z, d, dw, db;
 %                 architecture has the sizes
-%   printed       the lines that the script has printed, char(10) between them
 %   images_check  two sums that tell other images (1 x 2)
 %
 % The session is left as it was: random numbers, path, working folder, warnings,

@@ -30,18 +30,12 @@ def octave_output(code, folder, path=MATLAB):
     return end.stdout
 
 
-def original_text(script):
-    """The original's text; skips the test where it is not there."""
-    folder = original()
-    if folder is None:
-        pytest.skip(HOW)
-    with open(os.path.join(folder, f"{script}.m"), encoding="utf-8") as f:
-        return f.read()
-
-
 def small_text(script):
     """The original's text for COUNT images instead of 60000, which are read sooner."""
-    text = original_text(script)
+    if original() is None:
+        pytest.skip(HOW)
+    with open(os.path.join(original(), f"{script}.m"), encoding="utf-8") as f:
+        text = f.read()
     assert text.count("train_x, 60000, ") == 2
     return text.replace("train_x, 60000, ", f"train_x, {COUNT}, ")
 
@@ -92,84 +86,112 @@ def script_folder(tmp_path, images):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory, images):
-    """Records of both scripts, 2 epochs of 120 images, seed 5: script -> dict."""
-    folder = tmp_path_factory.mktemp("plain")
-    savemat(folder / "mnist_uint8.mat", {"train_x": images})
-    for script in SCRIPTS:
-        write(folder / f"{script}.m", small_text(script))
-    octave_output(
-        "".join(f"record_run('{x}.m', '{x}.mat', 5, 2, 120);" for x in SCRIPTS), folder
-    )
-    return {x: read_record(folder / f"{x}.mat") for x in SCRIPTS}
-
-
 # ---------------------------------------------------------------------- what is written
 
 
-@OCTAVE
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_record(script, plain, images):
-    """The record has the variables that its header names, no others, in their forms."""
-    r = {k: v for k, v in plain[script].items() if not k.startswith("_")}
-    networks = {k: r.pop(k) for k in ("generator", "discriminator")}
-    losses = [r.pop(k) for k in ("c_loss", "d_loss")]
-    assert [x.shape for x in losses] == [(4,)] * 2
+def assert_form(r, script, images):
+    """The record has the variables that record_run.m names, no others, in their forms.
+
+    It is of 2 epochs of 120 images.
+    """
+    r = {k: v for k, v in r.items() if not k.startswith("_")}
+    networks = r.pop("generator"), r.pop("discriminator")
+    assert [r.pop(k).shape for k in ("c_loss", "d_loss")] == [(4,)] * 2
     x = images[:120].astype(np.int64)
     check = [(x.sum(0) * np.arange(1, 785)).sum(), (x.sum(1) * np.arange(1, 121)).sum()]
     assert r.pop("images_check").tolist() == check
     assert r.pop("images_fake").shape == (60, 784)
     assert re.fullmatch(r"GNU Octave \d+\.\d+\.\d+", r.pop("producer"))
-    lines = [
-        f'c_loss:"{losses[0][k]:f}",d_loss:"{losses[1][k]:f}"\n'
-        f"save_sample:./pics/epoch_{e}_t_2.png"
-        for e, k in ((1, 1), (2, 3))
-    ]
-    assert r.pop("printed") == "\n".join(lines)
     rate = {"gan_adam": 0.001, "gan_mbgd": 0.01}[script]
-    assert r == {
-        "script": script,
-        "seed": 5,
-        "first": 0,
-        "epoch": 2,
-        "images_num": 120,
-        "batch_size": 60,
-        "learning_rate": rate,
-        "complete": 1,
-    }
+    numbers = {"seed": 3, "first": 0, "epoch": 2, "images_num": 120, "batch_size": 60}
+    assert r == {"script": script, "learning_rate": rate, "complete": 1, **numbers}
     adam = script == "gan_adam"
     of_adam = {"t", "beta1", "beta2", "epsilon"} if adam else set()
     moments = {"w_m", "w_v", "b_m", "b_v"} if adam else set()
-    for nn in networks.values():
+    for nn in networks:
         assert set(nn) == {"architecture", "layers_count", "layers"} | of_adam
-        assert nn.get("t", 4) == 4
         for layer in nn["layers"][1:]:
             assert set(layer) == {"w", "b"} | moments
-    assert networks["generator"]["architecture"].tolist() == [100, 512, 784]
-    assert networks["discriminator"]["architecture"].tolist() == [784, 512, 1]
+
+
+def port(gan, folder, name, *flags):
+    """Run the port in this process: its checkpoint as a dict, with the last images."""
+    kept = []
+    file = folder / f"{name}.mat"
+    words = [f"--data={folder}/mnist_uint8.mat", f"--pics={folder}/pics", *flags]
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(gan, "save_images", lambda images, *more: kept.append(images.copy()))
+        with contextlib.redirect_stdout(io.StringIO()):
+            gan.main(gan.options([*words, f"--checkpoint={file}"]))
+    return {**read_record(file), "images_fake": kept[-1]}
+
+
+@OCTAVE
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_equal_to_the_port(script, script_folder, images, monkeypatch):
+    """From scratch, and on from a checkpoint with another batch_size and learning_rate.
+
+    The networks have other and more layers than the original's.
+    """
+    gan = importlib.import_module(script)
+    sizes = {"generator": [30, 15, 20, 784], "discriminator": [784, 12, 1]}
+    text = small_text(script).replace("[100, 512, 784]", str(sizes["generator"]))
+    text = text.replace("[784, 512, 1]", str(sizes["discriminator"]))
+    text = text.replace("batch_size, 100)", "batch_size, 30)")
+    write(script_folder / "sized.m", text)
+    set_sizes(monkeypatch, gan, *sizes.values())
+    flags = ["--seed=3", "--images-num=120"]
+    runs = {"a": port(gan, script_folder, "run", *flags, "--epoch=2")}
+    flags += ["--batch-size=20", "--learning-rate=0.002"]
+    port(gan, script_folder, "early", *flags, "--epoch=2")
+    runs["b"] = port(gan, script_folder, "late", *flags, "--epoch=3")
+    out = octave_output(
+        "record_run('sized.m', 'a', 3, 2, 120);"
+        "record_from('sized.m', 'b', 'early.mat', 120);",
+        script_folder,
+    )
+    assert "epoch_3_t_6.png" in out and f"record:{script_folder}/b.mat" in out
+    a, b = (read_record(script_folder / f"{x}.mat") for x in "ab")
+    assert_form(a, script, images)
+    settings = {"first": 2, "epoch": 3, "batch_size": 20, "learning_rate": 0.002}
+    assert settings.items() <= b.items() and b["c_loss"].shape == (6,)
+    for k in "script", "seed", "images_num", "complete":
+        assert a[k] == b[k]
+    for r, run in (a, runs["a"]), (b, runs["b"]):
+        # sums in another order: some 1e-15 in 6 steps; another stream or moment:
+        # above 1e-6
+        for k in "c_loss", "d_loss":
+            ours = run[k][-r[k].size :]
+            np.testing.assert_allclose(r[k], ours, rtol=1e-12, atol=0)
+        pairs = [(r["images_fake"], run["images_fake"])]
+        for k in sizes:
+            assert r[k]["architecture"].tolist() == sizes[k]
+            assert r[k].get("t") == run[k].get("t")
+            layers = zip(r[k]["layers"][1:], run[k]["layers"][1:], strict=True)
+            pairs += [(x[f], y[f]) for x, y in layers for f in gan.LAYER_STATE]
+        for x, y in pairs:
+            np.testing.assert_allclose(x, y, rtol=0, atol=1e-12)
 
 
 # --------------------------------------------------------------- scripts as people have
 
-SEEDS = [
-    "rng(7)",
-    "rng default",
-    "rand('seed', 3)",
-    "randn('state',4)",
-    "RandStream.setGlobalStream(RandStream('mt19937ar','Seed',1))",
-]
-BLOCK = "% no nn.layers{i}.w_m = 0; here\n%{\nepoch = 3;\n%}\n"
-STRING = "note = 'it''s epoch = 3; % .w_m = 0'; "
+STRING = "note = 'it''s; epoch = 3; clear; rng(7) % .t = 0'; "
+BLOCK = "% rng(7), not here; clear\n%{\nepoch = 3;\nrng(7)\n%}\n"
+MKDIR = "if ~exist('./pics','dir')\n    mkdir('./pics/')\nend\n"
+PICTURES = """        if t == batch_num
+            path = ['./pics/epoch_',int2str(e),'_t_',int2str(t),'.png'];
+            save_images(images_fake, [4, 4], path);
+            fprintf('save_sample:%s\\n', path);
+        end"""
 SAME = {  # each a list of (words of the original, what is in their place)
     "numbers": [
         ("clear;\nclc;\n", STRING),
-        ("epoch = 100;", "  epoch  =  10*10; % passes"),
-        ("images_num = 60000;", "images_num=6e4 ;"),
+        ("epoch = 100;", "x = ones(2)'; epoch  =  10*10; % it's passes"),
+        ("images_num = 60000;", "images_num=6e4 ; cat(1, epoch == 3, 1);"),
         ("generator = nnsetup([100", "width = 100; generator = nnsetup([width"),
         (
-            "discriminator = nnsetup([784, 512, 1])",
-            "sizes = [784 512 1];\ndiscriminator = nnsetup(sizes)",
+            "discriminator = nnsetup([784, 24, 1])",
+            "sizes = [784 24 1];\ndiscriminator = nnsetup(sizes)",
         ),
         ("unifrnd(-1, 1, batch_size, 100)", "2 * rand(batch_size, width) - 1"),
         (
@@ -182,68 +204,85 @@ SAME = {  # each a list of (words of the original, what is in their place)
     ],
     "spacing": [
         ("clear;\nclc;", BLOCK + "clear; clc;"),
-        ("nnsetup([100, 512, 784]);", "nnsetup( [100 512,784] ) ;"),
-        ("for e=1:epoch", "for e = 1 : epoch"),
+        ("nnsetup([100, 24, 784]);", "nnsetup( [100 24,784] ) ;"),
+        ("for e=1:epoch", "for e = 1 : epoch % for e=1:epoch"),
         (
             "discriminator = nnapplygrade(",
-            "discriminator = ... % last\n nnapplygrade( ",
+            "discriminator = ... % it's last\n nnapplygrade( ",
         ),
     ],
     "clear": [
         ("clear;\nclc;", "clear all; close all; clc"),
         ("batch_size = 60;", "batch_size = 6*(5 + 5), clearvars note"),
+        ("epoch = 100;\n", "epoch = min(100, 200), "),
         ("discriminator, learning_rate);", "discriminator,learning_rate) ;"),
     ],
-    "seeds": [
-        (
-            "clear;\nclc;",
-            f"clearvars\n{SEEDS[0]}; {SEEDS[1]}\n  {', '.join(SEEDS[2:])};",
-        )
+    "windows": [
+        ("discriminator = nnapplygrade(", "discriminator = ...\nnnapplygrade("),
+        ("\n", "\r\n  "),
+        ("clear;", "\ufeffclear;"),
     ],
-    "windows": [("\n", "\r\n  "), ("clear;", "\ufeffclear;")],
     "gbk": [("clear;", "clear")],
+    # as copies on the web: pictures commented out, a value shown at an epoch's end,
+    # bytes of comments lost
+    "no_pictures": [
+        (MKDIR, ""),
+        (PICTURES, re.sub("(?m)^", "% ", PICTURES)),
+        ("    end\nend\n% sig", "    end\n    mean(images_fake(:))\nend\n% sig"),
+        ("加载数据", "?\ufffd?\ufffd"),
+    ],
+    # a blog's, without indentation, with other brackets and time taken, pasted in GBK
+    "flat_gbk": [
+        (MKDIR, ""),
+        ("clear;\nclc;", "clc;clear;close all;tic"),
+        ("\n    ", "\n"),
+        ("\n    ", "\n"),
+        ("\n    ", "\n"),
+        ("，", ","),
+        ("for e=1:epoch", "for e=1:epoch % 共100次"),
+        ("fprintf('c_loss:", "toc, fprintf('损失 c_loss:"),
+        ("\n", "\r\n"),
+    ],
 }
 
 
 @OCTAVE
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_variants(script, script_folder):
-    """What people write gives the same record; lines that seed are left out, named."""
-    names = list(SAME) if script == "gan_mbgd" else ["spacing", "seeds"]
+    """The same record of what people write; clc, close and imwrite are not called."""
+    names = list(SAME) if script == "gan_mbgd" else ["spacing", "flat_gbk"]
+    write(script_folder / "plain.m", narrow_text(script))
     for name in names:
-        text = small_text(script)
+        text = narrow_text(script)
         for old, new in SAME[name]:
-            assert old in text
+            assert old in text, (name, old)
             text = text.replace(old, new)
-        write(
-            script_folder / f"try_{name}.m",
-            text.encode("gbk") if name == "gbk" else text,
-        )
-    code = "".join(f"record_run('try_{x}.m', 'try_{x}', 5, 1, 120);" for x in names)
-    out = octave_output(
-        f"record_run('{script}.m', 'plain', 5, 1, 120);" + code, script_folder
-    )
+        text = text.encode("gbk") if "gbk" in name else text
+        write(script_folder / f"try_{name}.m", text)
+    (script_folder / "never").mkdir()
+    for name in "clc", "close", "imwrite":
+        never = f"function {name}(varargin)\nerror('{name} is called');\nend\n"
+        write(script_folder / "never" / f"{name}.m", never)
+    code = "warning('off', 'Octave:shadowed-function'); addpath never;"
+    code += "record_run('plain.m', 'plain', 5, 2, 120);"
+    code += "".join(f"record_run('try_{x}.m', 'try_{x}', 5, 2, 120);" for x in names)
+    octave_output(code + "rmpath never", script_folder)  # Octave itself ends with close
     plain = read_record(script_folder / "plain.mat")
     for name in names:
         r = read_record(script_folder / f"try_{name}.mat")
-        for k in "script", "batch_size", "c_loss", "d_loss", "printed", "images_fake":
+        for k in "script", "batch_size", "c_loss", "d_loss", "images_fake":
             np.testing.assert_array_equal(r[k], plain[k], err_msg=f"{name} {k}")
-    assert re.findall("left out of the copy of the script: (.*)", out) == SEEDS
 
 
 @OCTAVE
-def test_arguments(plain, script_folder):
+def test_arguments(script_folder):
     """Double quotes, ~/, out without .mat or over an old record, script without .m."""
-    text = small_text("gan_mbgd").replace("'c_loss:", "'损失 c_loss:")
-    write(script_folder / "bytes.m", text)
     code = f"""setenv('HOME', '{script_folder}'); cd /
     record_run("~/gan_mbgd.m", "~/quotes", 5, 1, 60);
     cd('{script_folder}');
-    record_run('bytes', 'quotes.mat', 5, 2, 120);"""
-    out = octave_output(code, script_folder)
-    assert "record:~/quotes\n" in out and out.count('损失 c_loss:"') == 2
-    printed = read_record(script_folder / "quotes.mat")["printed"]
-    assert printed.replace("损失 ", "") == plain["gan_mbgd"]["printed"]
+    record_run('gan_mbgd', 'quotes.mat', 5, 2, 120);"""
+    octave_output(code, script_folder)
+    assert read_record(script_folder / "quotes.mat")["epoch"] == 2
 
 
 # ------------------------------------------------------------------- bytes beyond ASCII
@@ -256,15 +295,9 @@ BY_UTF8 = [
     *("regexp", "regexpi", "regexprep"),
 ]
 STRICT = """function varargout = NAME(varargin)
-for i = 1:numel(varargin)
-    texts = varargin{i};
-    if ~iscell(texts)
-        texts = {texts};
-    end
-    for k = 1:numel(texts)
-        if ischar(texts{k}) && any(double(texts{k}(:)) > 126)
-            error('strict:NAME', 'NAME has got a byte beyond ASCII');
-        end
+for x = varargin
+    if any(cellfun(@(t) ischar(t) && any(t(:) > 126), [{}, x{1}]))
+        error('strict:NAME', 'NAME has got a byte beyond ASCII');
     end
 end
 [varargout{1:max(nargout, 1)}] = builtin('NAME', varargin{:});
@@ -274,80 +307,33 @@ end
 
 @OCTAVE
 def test_bytes_beyond_ascii(script_folder):
-    """They come to no function that goes by UTF-8; strings in GBK print as in UTF-8."""
+    """They come to no function that goes by UTF-8; in GBK all is as in UTF-8."""
     (script_folder / "strict").mkdir()
     for name in BY_UTF8:
         write(script_folder / "strict" / f"{name}.m", STRICT.replace("NAME", name))
     here = script_folder / "数据"
-    here.mkdir()
+    (here / "中").mkdir(parents=True)
     shutil.copy(script_folder / "mnist_uint8.mat", here)
     text = narrow_text("gan_mbgd").replace("'c_loss:", "'损失 c_loss:")
-    text = text.replace("clc;", "rng(7, '中');")
-    write(here / "utf8.m", text)
-    write(here / "gbk.m", text.encode("gbk"))
-    seeded = text.replace("batch_num", "s = [rng, '中'];\nbatch_num", 1)
-    write(here / "seeded.m", seeded.encode("gbk"))
-    for script in ("utf8", "gbk"):  # with the sizes in a line that has such bytes too
-        sized = text.replace("[784, 24, 1]);", "[784, 24, '中']);")
-        write(here / f"sized_{script}.m", sized.encode(script))
+    seeded = text.replace("clc;", "rng(7, '中');")
+    for code in "utf8", "gbk":
+        write(here / f"{code}.m", text.encode(code))
+        write(here / f"seeded_{code}.m", seeded.encode(code))
     code = f"""warning('off', 'Octave:shadowed-function');
-    addpath('{script_folder}/strict');
+    addpath('中'); addpath('{script_folder}/strict');
     try, strtrim(char(200)); catch x, disp(x.message); end
     record_run('{here}/utf8.m', '{here}/utf8', 5, 1, 60);
     record_run('gbk.m', 'gbk', 5, 1, 60);
-    for name = {{'seeded', 'sized_gbk', 'sized_utf8'}}
+    for name = {{'seeded_utf8', 'seeded_gbk'}}
         try, record_run(name{{1}}, 'out', 5, 1, 60); catch x, disp(x.message); end
     end"""
     lines = octave_output(code, here).splitlines()
     assert lines[0] == "isspace has got a byte beyond ASCII"
     utf8, gbk = (read_record(here / f"{x}.mat") for x in ("utf8", "gbk"))
-    assert lines[1] == "left out of the copy of the script: rng(7, '???')"
-    assert lines[5] == "left out of the copy of the script: rng(7, '??')"
-    assert lines[2] == lines[6] and lines[2].startswith('损失 c_loss:"')
-    assert gbk["printed"] == utf8["printed"] == "\n".join(lines[2:4])
-    assert lines[9].endswith("take this out: s = [rng, '??']")
-    assert len(lines) == 14 and all(
-        "whole numbers" in x for x in (lines[11], lines[13])
-    )
-
-
-# -------------------------------------------------------------------------- layer sizes
-
-
-@OCTAVE
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_sizes(script, script_folder, monkeypatch):
-    """Networks with other and more layers than the original's, and noise to fit."""
-    gan = importlib.import_module(script)
-    generator, discriminator = [30, 15, 20, 784], [784, 12, 1]
-    text = small_text(script).replace("[100, 512, 784]", str(generator))
-    text = text.replace("[784, 512, 1]", str(discriminator))
-    write(
-        script_folder / "sized.m", text.replace("batch_size, 100)", "batch_size, 30)")
-    )
-    with monkeypatch.context() as m:
-        set_sizes(m, gan, generator, discriminator)
-        flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
-        port(script, script_folder, *flags, "--checkpoint", script_folder / "run.mat")
-    octave_output(
-        "record_run('sized.m', 'a', 3, 2, 120);"
-        "record_from('sized.m', 'b', 'run.mat', 120);",
-        script_folder,
-    )
-    a, b, run = (read_record(script_folder / f"{x}.mat") for x in ("a", "b", "run"))
-    for r in a, b:
-        assert r["generator"]["architecture"].tolist() == generator
-        assert r["discriminator"]["architecture"].tolist() == discriminator
-        assert [x["w"].shape for x in r["generator"]["layers"][1:]] == [
-            *((30, 15), (15, 20), (20, 784))
-        ]
-    assert (b["first"], b["c_loss"].size) == (2, 2)
-    for k in "c_loss", "d_loss":
-        np.testing.assert_allclose(a[k], run[k], rtol=1e-12, atol=0)
-    for x, y in zip(
-        a["generator"]["layers"][1:], run["generator"]["layers"][1:], strict=True
-    ):
-        np.testing.assert_allclose(x["w"], y["w"], rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(utf8["c_loss"], gbk["c_loss"])
+    losses = f'c_loss:"{gbk["c_loss"]:f}",d_loss:"{gbk["d_loss"]:f}"'
+    assert (lines[1], lines[4]) == (f"______ {losses}", f"____ {losses}")
+    assert lines[7].endswith("rng(7, '___');") and lines[8].endswith("rng(7, '__');")
 
 
 @OCTAVE
@@ -373,9 +359,17 @@ def test_other_images(tmp_path, images):
 # --------------------------------------------------------------------- random functions
 
 
-def as_matlab(x, *size):
-    """The numbers in MATLAB's order: column by column."""
-    return x.reshape(size, order="F")
+DOCUMENTED = {  # what MATLAB's documentation shows after rng('default'):
+    # mathworks.com/help/stats/unifrnd.html, normrnd.html and help/matlab/ref/randi.html
+    "[unifrnd(0, 1:5), unifrnd(0, 1, [2 3])(:)', unifrnd(0:5, 1:6, 1, 6)]": """
+        0.8147 1.8116 0.3810 3.6535 3.1618
+        0.0975 0.2785 0.5469 0.9575 0.9649 0.1576
+        0.9706 1.9572 2.4854 3.8003 4.1419 5.4218""",
+    "normrnd(3, 10, [1, 5])": "8.3767 21.3389 -19.5885 11.6217 6.1877",
+    "normrnd(0, 1, [2, 2])": "0.5377 1.8339 -2.2588 0.8622",
+    "randi(10, 5)": "9 10 2 10 7  1 3 6 10 10  2 10 10 5 9  2 5 10 8 10  7 1 9 10 7",
+    "randi([-5, 5], 10, 1)": "3 4 -4 5 1 -4 -2 1 5 5",
+}
 
 
 @OCTAVE
@@ -384,10 +378,10 @@ def test_forms_of_random_functions(script_folder):
     gan = importlib.import_module("gan_mbgd")
 
     def rand(*size):
-        return as_matlab(gan.rand(1, int(np.prod(size))), *size)
+        return gan.rand(1, int(np.prod(size))).reshape(size, order="F")
 
     def randn(*size):
-        return as_matlab(gan.randn(1, int(np.prod(size))), *size)
+        return gan.randn(1, int(np.prod(size))).reshape(size, order="F")
 
     nan = float("nan")
     forms = {
@@ -429,14 +423,21 @@ def test_forms_of_random_functions(script_folder):
         "normrnd(0, 1, 0)": lambda: rand(0, 0),
         "rand(1, 2)": lambda: rand(1, 2),  # so many numbers were drawn
     }
-    print_all = "".join(
-        f"x = {k}; fprintf('%s|', mat2str(size(x))); fprintf('%.17g ', x);"
-        " fprintf('\\n');\n"
+    code = "".join(
+        f"matlab_random('seed', 0); fprintf('%g ', round({k} * 1e4)); disp('');\n"
+        for k in DOCUMENTED
+    )
+    code += "matlab_random('seed', 0);" + "".join(
+        f"x = {k}; fprintf('%s|', mat2str(size(x))); fprintf('%.17g ', x); disp('');\n"
         for k in forms
     )
-    write(script_folder / "forms.m", small_text("gan_mbgd").replace("clc;", print_all))
-    octave_output("record_run('forms.m', 'out', 0, 1, 60)", script_folder)
-    lines = read_record(script_folder / "out.mat")["printed"].splitlines()
+    write(script_folder / "forms.m", narrow_text("gan_mbgd").replace("clc;", code))
+    out = octave_output("record_run('forms.m', 'out', 0, 1, 60)", script_folder)
+    lines = out.splitlines()
+    for form, line in zip(DOCUMENTED, lines, strict=False):
+        shown = [round(float(x) * 1e4) for x in DOCUMENTED[form].split()]
+        assert list(map(int, line.split())) == shown, form
+    lines = lines[len(DOCUMENTED) :]
     gan.rng(0)
     for form, line in zip(forms, lines, strict=False):
         size, numbers = line.split("|")
@@ -448,82 +449,52 @@ def test_forms_of_random_functions(script_folder):
         np.testing.assert_allclose(
             found, expected.ravel("F"), rtol=1e-14, atol=1e-14, err_msg=form
         )
-    # what MATLAB's documentation shows for the first three, one after the other:
-    # mathworks.com/help/stats/unifrnd.html
-    shown = """0.8147 1.8116 0.3810 3.6535 3.1618
-    0.0975 0.2785 0.5469 0.9575 0.9649 0.1576
-    0.9706 1.9572 2.4854 3.8003 4.1419 5.4218"""
-    found = " ".join(x.split("|")[1] for x in lines[:3]).split()
-    assert [f"{float(x):.4f}" for x in found] == shown.split()
     # so does the script's own work go on
     assert "c_loss" in lines[len(forms)]
 
 
-@OCTAVE
-def test_documented_random_numbers(tmp_path):
-    """What MATLAB's documentation shows after rng('default'), of randi and normrnd.
-
-    mathworks.com/help/matlab/ref/randi.html and help/stats/normrnd.html; the two
-    functions in the folder in_run stand for those that record_run writes.
-    """
-    (tmp_path / "in_run").mkdir()
-    for name in "rand", "randn":
-        body = f"x = matlab_random('{name}', varargin{{:}});"
-        text = f"function x = {name}(varargin)\n{body}\nend\n"
-        write(tmp_path / "in_run" / f"{name}.m", text)
-    code = """warning('off', 'Octave:shadowed-function'); addpath in_run;
-    restart = @() matlab_random('seed', 0);
-    restart(); printf('%d ', matlab_random('randi', 10, 5)); disp('');
-    restart(); printf('%d ', matlab_random('randi', [-5, 5], 10, 1)); disp('');
-    restart(); printf('%.4f ', toolbox_random('normrnd', 3, 10, [1, 5])); disp('');
-    restart(); printf('%.4f ', toolbox_random('normrnd', 0, 1, [2, 2])); disp('');"""
-    lines = [x.split() for x in octave_output(code, tmp_path).splitlines()]
-    randi = """9 10 2 10 7   1 3 6 10 10   2 10 10 5 9   2 5 10 8 10   7 1 9 10 7"""
-    assert lines[0] == randi.split()
-    assert lines[1] == "3 4 -4 5 1 -4 -2 1 5 5".split()
-    assert lines[2] == "8.3767 21.3389 -19.5885 11.6217 6.1877".split()
-    assert lines[3] == "0.5377 1.8339 -2.2588 0.8622".split()
+UNKNOWN = """matlab_random('rand', 2.5)
+matlab_random('rand', NaN)
+matlab_random('rand', Inf)
+matlab_random('rand', [2; 3])
+matlab_random('rand', [2 3], 4)
+matlab_random('rand', {2})
+matlab_random('rand', 2, 'single')
+matlab_random('rand', 'like', 1)
+matlab_random('randn', 'seed', 3)
+matlab_random('randi', 5, 'int8')
+matlab_random('randi')
+matlab_random('randi', [1 2 3])
+matlab_random('randi', 1.5)
+matlab_random('randi', 0)
+matlab_random('randperm', 5, 2)
+matlab_random('randperm', -1)
+matlab_random('poissrnd', 1)
+toolbox_random('normrnd', 0)
+toolbox_random('normrnd', 0, 1, 2.5)
+toolbox_random('normrnd', 0, 1, 2, 'double')
+toolbox_random('normrnd', single(0), 1)
+toolbox_random('unifrnd', 1:3, 1:2)
+toolbox_random('unifrnd', 1:3, (1:3)')
+toolbox_random('unifrnd', 1:3, 4, 2, 2)"""
 
 
 @OCTAVE
 def test_unknown_forms_of_random_functions(tmp_path):
-    """A form that MATLAB lacks, or that draws in another way, ends in a clear error."""
-    size = "a size must be whole numbers"
-    fit = "the sizes of the parameters do not fit"
-    cases = {
-        "matlab_random('rand', 2.5)": size,
-        "matlab_random('rand', NaN)": size,
-        "matlab_random('rand', Inf)": size,
-        "matlab_random('rand', [2; 3])": size,
-        "matlab_random('rand', [2 3], 4)": size,
-        "matlab_random('rand', {2})": size,
-        "matlab_random('rand', 2, 'single')": size,
-        "matlab_random('rand', 'like', 1)": size,
-        "matlab_random('randn', 'seed', 3)": size,
-        "matlab_random('randi', 5, 'int8')": size,
-        "matlab_random('randi')": "imax or [imin, imax]",
-        "matlab_random('randi', [1 2 3])": "imax or [imin, imax]",
-        "matlab_random('randi', 1.5)": "imax or [imin, imax]",
-        "matlab_random('randi', 0)": "nothing is in the range 1 to 0",
-        "matlab_random('randperm', 5, 2)": "only randperm(n) is known here",
-        "matlab_random('randperm', -1)": "only randperm(n) is known here",
-        "matlab_random('poissrnd', 1)": "not known: poissrnd",
-        "toolbox_random('normrnd', 0)": "normrnd needs two parameters",
-        "toolbox_random('normrnd', 0, 1, 2.5)": size,
-        "toolbox_random('normrnd', 0, 1, 2, 'double')": size,
-        "toolbox_random('normrnd', single(0), 1)": "both parameters must be double",
-        "toolbox_random('unifrnd', 1:3, 1:2)": fit,
-        "toolbox_random('unifrnd', 1:3, (1:3)')": fit,
-        "toolbox_random('unifrnd', 1:3, 4, 2, 2)": fit,
-    }
+    """A form that MATLAB lacks, or that draws in another way, ends in an error of ours.
+
+    The error names the function.
+    """
+    calls = UNKNOWN.splitlines()
     code = "matlab_random('seed', 0);" + "".join(
-        f"try, {k}; disp('nothing'); catch x, disp(x.identifier); disp(x.message); end;"
-        for k in cases
+        f"try, {call}; disp('nothing'); catch x, disp([x.identifier, ' ', x.message]); "
+        "end;"
+        for call in calls
     )
     lines = octave_output(code, tmp_path).splitlines()
-    assert len(lines) == 2 * len(cases), lines
-    for case, name, message in zip(cases, lines[::2], lines[1::2], strict=True):
-        assert name.startswith("matlab_random:") and cases[case] in message, case
+    for call, line in zip(calls, lines, strict=True):
+        assert line.startswith("matlab_random:"), (call, line)
+        assert call.split("'")[1] in line.partition(" ")[2], (call, line)
 
 
 @OCTAVE
@@ -546,218 +517,175 @@ def test_stream_from_an_odd_place(tmp_path):
 
 
 def assert_refused(function, cases, folder):
-    """Each call, (arguments, words), ends in an error of one line that has the words.
+    """Each call, (arguments, name), ends in an error of one line that has the name.
 
     No file in the folder is new, gone or changed then.
     """
     before = {x: x.read_bytes() for x in folder.iterdir() if x.is_file()}
     code = "".join(
-        f"try, {function}({arguments}); disp('nothing'); catch x, disp(x.identifier);"
-        " disp(strrep(x.message, char(10), '|')); end; "
+        f"try, {function}({arguments}); disp('<nothing>'); catch x, "
+        "disp(['<', x.message, '>']); end; "
         for arguments, _ in cases
     )
-    lines = octave_output(code, folder).splitlines()
-    assert len(lines) == 2 * len(cases), lines
-    for case, name, message in zip(cases, lines[::2], lines[1::2], strict=True):
-        assert name.startswith("record_run:"), (case, name, message)
-        assert case[1] in message and "|" not in message, (case, message)
+    messages = re.findall("(?s)<(.*?)>", octave_output(code, folder))
+    assert len(messages) == len(cases), messages
+    for case, message in zip(cases, messages, strict=True):
+        assert case[1] in message and "\n" not in message, (case, message)
+        assert message != "nothing", case
     assert before == {x: x.read_bytes() for x in folder.iterdir() if x.is_file()}
+
+
+SEEDS = [
+    "rng(7)",
+    "rng default",
+    "s = rng",
+    "rand('seed', 3)",
+    "randn('state',4)",
+    "randn state 4",
+    "RandStream.setGlobalStream(RandStream('mt19937ar','Seed',1))",
+]
+UPDATE = "discriminator = nnapplygrade(discriminator, learning_rate)"
+REFUSED = [  # words of the original, what replaces them, what the error names
+    ("\nbatch_num", "\nepoch = 3;\nbatch_num", '"epoch = ..."'),
+    ("\nbatch_num", "\nx = [1 2]'; epoch = 3;\nbatch_num", '"epoch = ..."'),
+    ("epoch = 100;", "", '"epoch = ..."'),
+    ("\nbatch_num", ", images_num = 3;\nbatch_num", '"images_num = ..."'),
+    ("for e=1:epoch", "for i=1:epoch", '"for e=1:epoch"'),
+    ("for e=1:epoch", "for e=1:epoch-1", '"for e=1:epoch"'),
+    (UPDATE, f"{UPDATE}; {UPDATE}", f'"{UPDATE}"'),
+    ("learning_rate);", "learning_rate, lamda);", f'"{UPDATE}"'),  # as gan_sgd.m
+    ("\nclear", "function gan()\n", '"epoch = ..."'),
+    ("[784, 24, 1]", "[500, 24, 1]", ""),
+    ("[784, 24, 1]", "[784, 24, 2]", "discriminator"),
+    ("batch_size, 100)", "batch_size, 30)", ""),
+    ("batch_num = ceil", "batch_num = 0 * ceil", "last step"),
+    *(("clc;", f"x = 3, {seed}; y = 2", seed) for seed in SEEDS),
+    ("n = size(images, 1);", "rng(7);", "rng(7)"),
+]
 
 
 @OCTAVE
 def test_refused(script_folder):
-    """One clear error each, before anything runs; no file is written or changed."""
-    changes = {  # name: script, words of the original, what replaces them, the error
-        "sgd": (
-            "gan_mbgd",
-            "learning_rate)",
-            "learning_rate, lamda)",
-            "the old gan_sgd.m with weight decay",
-        ),
-        "half": (
-            "gan_adam",
-            ".w_m = 0",
-            ".w_mean = 0",
-            "neither gan_adam.m nor gan_mbgd.m",
-        ),
-        "twice": (
-            "gan_adam",
-            "\nbatch_num",
-            "\nepoch = 3;\nbatch_num",
-            '"epoch = ...", but has 2',
-        ),
-        "decay": (
-            "gan_mbgd",
-            "\nbatch_num",
-            "\nlearning_rate = 1;\nbatch_num",
-            '"learning_rate = ...", but has 2',
-        ),
-        "seeded": (
-            "gan_adam",
-            "\nbatch_num",
-            "\ns = rng; x = 3;\nbatch_num",
-            "changes the random numbers; take this out: s = rng",
-        ),
-        "stream": (
-            "gan_adam",
-            "clc;",
-            "s = RandStream('mt19937ar','Seed',1);",
-            "take this out: s = RandStream('mt19937ar','Seed',1)",
-        ),
-        "called": (
-            "gan_mbgd",
-            "batch_size = 60",
-            "batch_size = size(train_x, 1)",
-            "must set a number above 0 in the line: batch_size = size",
-        ),
-        "between": (
-            "gan_adam",
-            "[784, 512, 1]",
-            "[500, 512, 1]",
-            "last size 784 must be the discriminator's first, which is 500",
-        ),
-        "last": (
-            "gan_adam",
-            "[784, 512, 1]",
-            "[784, 512, 2]",
-            "the discriminator's last size must be 1, but is 2",
-        ),
-        "noise": (
-            "gan_mbgd",
-            "[100, 512, 784]",
-            "[30, 512, 784]",
-            "first size is 30, but noise has 100 columns: noise = unifrnd",
-        ),
-        "noise_30": (
-            "gan_mbgd",
-            "batch_size, 100)",
-            "[batch_size, 30])",
-            "the generator's first size is 100, but noise has 30 columns",
-        ),
-        "single": (
-            "gan_mbgd",
-            "nnsetup([784, 512, 1])",
-            "nnsetup([1])",
-            "two or more sizes, whole numbers, must be in the line: discriminator =",
-        ),
-        "half_size": (
-            "gan_mbgd",
-            "[100, 512, 784]",
-            "[100, 5.5, 784]",
-            "two or more sizes, whole numbers, must be in the line: generator =",
-        ),
-        "unknown": (
-            "gan_mbgd",
-            "[100, 512, 784]",
-            "[100, hidden, 784]",
-            "two or more sizes, whole numbers, must be in the line: generator =",
-        ),
-        "of_a_setting": (
-            "gan_mbgd",
-            "[100, 512, 784]",
-            "[images_num, 512, 784]",
-            "two or more sizes, whole numbers, must be in the line: generator =",
-        ),
-    }
-    for name, (script, old, new, _) in changes.items():
-        assert old in small_text(script), name
-        write(script_folder / f"bad_{name}.m", small_text(script).replace(old, new))
-    narrow = small_text("gan_adam").replace("784, 512, 1]", "500, 512, 1]")
-    narrow = narrow.replace("512, 784]", "512, 500]")
-    write(script_folder / "square.m", narrow)
-    write(
-        script_folder / "bad_columns.m",
-        re.sub("train_x = (?:permute|reshape|double).*", "", narrow),
-    )
-    write(script_folder / "none.m", "epoch = 3;\n")
+    """An error each that names the line, file or argument; no file is written."""
+    cases = []
+    for i, (old, new, named) in enumerate(REFUSED):
+        text = "\n" + narrow_text("gan_mbgd")
+        assert old in text, old
+        write(script_folder / f"bad{i}.m", text.replace(old, new))
+        cases.append((f"'bad{i}.m', 'out', 0, 1, 60", named))
+    write(script_folder / "none.m", narrow_text("gan_mbgd").split("% sigmoid")[0])
     write(script_folder / "empty.m", "")
-    write(script_folder / "other.m", "function y = f(x)\ny = x;\nend\n")
-    (script_folder / "folder").mkdir()
+    write(script_folder / "utf16.m", narrow_text("gan_mbgd").encode("utf-16"))
     (script_folder / "folder.mat").mkdir()
-    cases = [
-        (f"'bad_{k}.m', 'out', 0, 1, 60", change[3]) for k, change in changes.items()
+    cases += [
+        (f"'{name}.m', 'out', 0, 1, 60", f"{name}.m")
+        for name in ("none", "empty", "utf16", "missing", "folder/missing")
     ]
     cases += [
-        ("'square.m', 'out', 0, 1, 60", "must be 784, as the script makes images of"),
-        (
-            "'bad_columns.m', 'out', 0, 1, 60",
-            "train_x must have 500 columns and 60 rows",
-        ),
-        ("'none.m', 'out', 0, 1, 60", "has no functions"),
-        ("'empty.m', 'out', 0, 1, 60", "has no functions"),
-        ("'other.m', 'out', 0, 1, 60", "neither gan_adam.m nor gan_mbgd.m"),
-        ("'missing.m', 'out', 0, 1, 60", "cannot be read"),
-    ]
-    cases += [
-        (f"'gan_adam.m', {arguments}", words)
-        for arguments, words in [
-            ("'gan_adam.m', 0, 1, 60", "out must not be the script"),
-            ("'folder/../gan_adam.m', 0, 1, 60", "out must not be the script"),
-            ("'mnist_uint8', 0, 1, 60", "out already exists and is not a record"),
-            ("'folder', 0, 1, 60", "must be a file, not a folder"),
-            ("'folder.mat', 0, 1, 60", "must be a file, not a folder"),
-            ("'nowhere/out.mat', 0, 1, 60", "folder for the output does not exist"),
-            ("5, 0, 1, 60", "out must be the name of a file"),
-            ("'', 0, 1, 60", "out must be the name of a file"),
-            ("'out', 0, 1, 100", "must be a multiple of batch_size 60"),
-            ("'out', 0, 0, 60", "epoch must be a whole number in 1.."),
-            ("'out', 0, 1.5, 60", "epoch must be a whole number in 1.."),
-            ("'out', 0, NaN, 60", "epoch must be a whole number in 1.."),
-            ("'out', 0, 1, 60060", "images_num must be a whole number in 1..60000"),
-            (f"'out', 0, 1, {COUNT + 60}", f"784 columns and {COUNT + 60} rows"),
-            ("'out', -1, 1, 60", "seed must be a whole number in 0..4294967295"),
+        (f"'gan_adam.m', {arguments}", named)
+        for arguments, named in [
+            ("'mnist_uint8', 0, 1, 60", "mnist_uint8.mat"),
+            ("'folder', 0, 1, 60", "folder.mat"),
+            ("'folder.mat', 0, 1, 60", "folder.mat"),
+            ("'nowhere/out.mat', 0, 1, 60", "nowhere/out.mat"),
+            ("5, 0, 1, 60", "out"),
+            ("'', 0, 1, 60", "out"),
+            ("'out', 0, 1, 100", "images_num 100"),
+            ("'out', 0, 0, 60", "epoch"),
+            ("'out', 0, 1.5, 60", "epoch"),
+            ("'out', 0, NaN, 60", "epoch"),
+            ("'out', 0, 1, 60060", "images_num"),
+            (f"'out', 0, 1, {COUNT + 60}", f"{COUNT + 60} rows"),
+            ("'out', -1, 1, 60", "seed"),
             ("'out', 0, 1", "usage: record_run("),
         ]
     ]
-    cases.append(("'gan_adam', './gan_adam.m', 0, 1, 60", "out must not be the script"))
     assert_refused("record_run", cases, script_folder)
 
 
 @OCTAVE
-def test_the_old_script_is_refused(script_folder):
-    source = os.path.join(original(), "gan_sgd.m")
-    if not os.path.isfile(source):
-        pytest.skip("the old gan_sgd.m is not beside the original")
-    told = "this is the old gan_sgd.m with weight decay (lamda)"
-    assert_refused(
-        "record_run", [(f"'{source}', 'out', 0, 1, 60", told)], script_folder
-    )
+def test_record_from_refuses(script_folder, monkeypatch):
+    for script in SCRIPTS:
+        write(script_folder / f"{script}.m", narrow_text(script))
+    wide = small_text("gan_adam").replace("512", "256")
+    write(script_folder / "wide.m", wide)
+    twice = "learning_rate = 0.001;\nlearning_rate = 0.01;"
+    twice = narrow_text("gan_adam").replace("learning_rate = 0.001;", twice)
+    write(script_folder / "twice.m", twice)
+    gan = importlib.import_module("gan_adam")
+    set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
+    port(gan, script_folder, "good", "--images-num=60", "--epoch=1")
+    saved = loadmat(script_folder / "good.mat")
+    saved = {k: v for k, v in saved.items() if k[0] != "_"}
+    changes = {
+        "single": {"precision": "single"},
+        "exact": {"gradient": "exact"},
+        "turned": {"generator": saved["discriminator"]},
+    }
+    for name, change in changes.items():
+        savemat(script_folder / f"{name}.mat", {**saved, **change})
+    write(script_folder / "text.mat", "no file")
+    cases = [
+        ("'gan_mbgd.m', 'out', 'good.mat', 60", "gan_mbgd"),
+        ("'gan_adam.m', 'out', 'good.mat', 100", "images_num 100"),
+        ("'gan_adam.m', 'out', 'good.mat', 0", "images_num"),
+        ("'gan_adam.m', 'good', 'good.mat', 60", "good.mat"),
+        ("'gan_adam.m', 'out', 'single.mat', 60", "precision single"),
+        ("'gan_adam.m', 'out', 'exact.mat', 60", "gradient exact"),
+        ("'gan_adam.m', 'out', 'turned.mat', 60", "generator has the sizes [784 24 1]"),
+        ("'wide.m', 'out', 'good.mat', 60", "[100 256 784]"),
+        ("'twice.m', 'out', 'good.mat', 60", '"learning_rate = ..."'),
+        ("'gan_adam.m', 'out', 'mnist_uint8.mat', 60", "mnist_uint8.mat"),
+        ("'gan_adam.m', 'out', 'text.mat', 60", "text.mat"),
+        ("'gan_adam.m', 'out', 'missing.mat', 60", "missing.mat"),
+        ("'gan_adam.m', 'out', 'good.mat'", "usage: record_from("),
+    ]
+    assert_refused("record_from", cases, script_folder)
 
 
 # ---------------------------------------------------------------------- runs broken off
 
+KK = "    kk = "
+STOPS = {  # words of the original, what replaces them, the error, the steps before it
+    "stops": (KK, f"    if e == 2, error('enough'), end\n{KK}", "enough", 2),
+    "rate": (KK, f"    learning_rate = 0.001 / e;\n{KK}", "learning_rate", 2),
+    "short": ("batch_num = ceil", "batch_num = 1; ceil", "steps", 1),
+    "last": (KK, f"    if e == 3, break, end\n{KK}", "last step", 4),
+}
+
 
 @OCTAVE
-def test_broken_off_by_an_error(plain, script_folder):
-    text = small_text("gan_adam").replace(
-        "kk = ", "if e == 3, error('enough'), end\n    kk = "
-    )
-    write(script_folder / "stops.m", text)
-    write(
-        script_folder / "never.m",
-        small_text("gan_adam").replace("kk = ", "error('enough'); kk = "),
-    )
+def test_broken_off_by_an_error(script_folder):
+    """A script that stops, or goes on as no port does: a record of its good steps."""
     code = "".join(
-        f"try, record_run('{x}.m', '{x}', 5, 4, 120); catch x, disp(x.message); end; "
-        for x in ("stops", "never")
+        f"record_run('gan_adam', 'whole{2 * n}', 5, {n}, 120);" for n in (1, 2)
     )
-    out = octave_output(code, script_folder)
-    assert out.count("enough\n") == 2 and "broken off after 4 steps; record:" in out
-    assert not (script_folder / "never.mat").exists()  # nothing was run
-    r, whole = read_record(script_folder / "stops.mat"), plain["gan_adam"]
-    assert r.pop("complete") == 0 and r.pop("epoch") == 4
-    assert set(r) | {"complete", "epoch"} == set(whole)
-    for k in "c_loss", "d_loss", "images_fake", "printed":
-        np.testing.assert_array_equal(r[k], whole[k])
-    for k in "generator", "discriminator":
-        np.testing.assert_array_equal(
-            r[k]["layers"][2]["w_v"], whole[k]["layers"][2]["w_v"]
-        )
+    text = narrow_text("gan_adam")
+    write(script_folder / "gan_adam.m", text)
+    for name, (old, new, _, _) in STOPS.items():
+        assert old in text
+        write(script_folder / f"{name}.m", text.replace(old, new))
+        code += f"try, record_run('{name}', '{name}', 5, 3, 120); "
+        code += "catch x, disp(x.message); end\n"
+    lines = octave_output(code, script_folder).splitlines()
+    for name, (_, _, message, steps) in STOPS.items():
+        file = f"{script_folder}/{name}.mat"
+        assert f"broken off after {steps} steps; record:{file}" in lines
+        assert any(message in x for x in lines)
+        r = read_record(file)
+        whole = read_record(script_folder / f"whole{max(steps, 2)}.mat")
+        assert set(r) == set(whole) and (r["complete"], r["epoch"]) == (0, 3)
+        for k in "c_loss", "d_loss":
+            np.testing.assert_array_equal(r[k], whole[k][:steps])
+        if steps > 1:
+            np.testing.assert_array_equal(r["images_fake"], whole["images_fake"])
+            w_v = (x["generator"]["layers"][2]["w_v"] for x in (r, whole))
+            np.testing.assert_array_equal(*w_v)
 
 
 @OCTAVE
 @POSIX
-def test_broken_off_by_ctrl_c(plain, script_folder):
+def test_broken_off_by_ctrl_c(script_folder):
     code = f"addpath('{MATLAB}'); record_run('gan_mbgd.m', 'out', 5, 1000000, 120)"
     pipe = subprocess.PIPE
     (script_folder / "temporary").mkdir()
@@ -779,226 +707,13 @@ def test_broken_off_by_ctrl_c(plain, script_folder):
     finally:
         process.kill()
     assert "broken off after " in out
-    r, whole = read_record(script_folder / "out.mat"), plain["gan_mbgd"]
-    n = min(4, r["c_loss"].size)
-    assert r["complete"] == 0 and n >= 2 and r["c_loss"].shape == r["d_loss"].shape
-    np.testing.assert_array_equal(r["c_loss"][:n], whole["c_loss"][:n])
     assert os.listdir(script_folder / "temporary") == []
-
-
-# -------------------------------------------------------------------- from a checkpoint
-
-
-def port(script, folder, *flags):
-    """Run the port in this process: its checkpoint as a dict, structs as dicts."""
-    gan = importlib.import_module(script)
-    words = [
-        "--data",
-        f"{folder}/mnist_uint8.mat",
-        "--pics",
-        f"{folder}/pics",
-        *map(str, flags),
-    ]
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        gan.main(gan.options(words))
-    return out.getvalue()
-
-
-@OCTAVE
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_record_from(script, script_folder, monkeypatch):
-    """10 steps from epoch 2, other settings, and 2 from epoch 0: the port's losses."""
-    gan = importlib.import_module(script)
-    if script == "gan_adam":  # its networks have thrice the numbers to load and save
-        write(script_folder / "gan_adam.m", narrow_text(script))
-        set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
-    early, zero, late = (script_folder / f"{x}.mat" for x in ("early", "zero", "late"))
-    begin = [
-        "--seed",
-        3,
-        "--batch-size",
-        20,
-        "--learning-rate",
-        0.002,
-        "--images-num",
-        120,
-    ]
-    port(script, script_folder, *begin, "--epoch", 2, "--checkpoint", early)
-    shutil.copy(early, late)
-    lines = port(
-        script,
-        script_folder,
-        "--resume",
-        late,
-        "--checkpoint",
-        late,
-        "--images-num",
-        200,
-        "--epoch",
-        3,
-    )
-    first = script_folder / "first.mat"
-    with monkeypatch.context() as m:
-        m.setattr(gan, "randperm", lambda n: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            port(script, script_folder, *begin, "--epoch", 1, "--checkpoint", zero)
-    port(
-        script,
-        script_folder,
-        *begin,
-        "--epoch",
-        1,
-        "--images-num",
-        40,
-        "--checkpoint",
-        first,
-    )
-
-    out = octave_output(
-        f"record_from('{script}.m', 'a', 'early.mat', 200);"
-        f"record_from('{script}.m', 'b', 'zero.mat', 40);",
-        script_folder,
-    )
-    assert "record:a\n" in out and "record:b\n" in out
-    for name, file, e, steps in ("a", late, 2, 10), ("b", first, 0, 2):
-        r, run = read_record(script_folder / f"{name}.mat"), read_record(file)
-        assert (r["first"], r["epoch"], r["seed"], r["complete"]) == (e, e + 1, 3, 1)
-        assert (r["batch_size"], r["learning_rate"]) == (20, 0.002)
-        assert r["images_num"] == 20 * steps == 20 * r["c_loss"].size
-        for k in "c_loss", "d_loss":
-            # sums in another order: some 1e-15 in 10 steps; another stream or moment:
-            # above 1e-6
-            np.testing.assert_allclose(r[k], run[k][-steps:], rtol=1e-12, atol=0)
-        for k in "generator", "discriminator":
-            for x, y in zip(r[k]["layers"][1:], run[k]["layers"][1:], strict=True):
-                np.testing.assert_allclose(x["w"], y["w"], rtol=0, atol=1e-12)
-            assert r[k].get("t") == run[k].get("t")
-    assert (
-        read_record(script_folder / "a.mat")["printed"].splitlines()[0]
-        == lines.splitlines()[0]
-    )
-    assert "epoch_3_t_10" in read_record(script_folder / "a.mat")["printed"]
-
-
-@OCTAVE
-def test_forms_of_the_state(script_folder, monkeypatch):
-    """rng_state as s and as s.State of MATLAB's s = rng, the latter of doubles too."""
-    flags = ["--seed", 3, "--images-num", 60, "--epoch", 1]
-    write(script_folder / "gan_mbgd.m", narrow_text("gan_mbgd"))
-    gan = importlib.import_module("gan_mbgd")
-    set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
-    port("gan_mbgd", script_folder, *flags, "--checkpoint", script_folder / "plain.mat")
-    saved = {
-        k: v for k, v in loadmat(script_folder / "plain.mat").items() if k[0] != "_"
-    }
-    words = saved["rng_state"]
-    forms = {
-        "struct": {"Type": "twister", "Seed": np.uint32(3), "State": words},
-        "doubles": {"Type": "twister", "Seed": 3.0, "State": words.astype(np.float64)},
-        "row": words.astype(np.float64).reshape(1, 625),
-    }
-    for name, state in forms.items():
-        savemat(script_folder / f"{name}.mat", {**saved, "rng_state": state})
-    names = ["plain", *forms]
-    octave_output(
-        "".join(f"record_from('gan_mbgd.m', 'r_{x}', '{x}.mat', 60);" for x in names),
-        script_folder,
-    )
-    plain = read_record(script_folder / "r_plain.mat")
-    for name in forms:
-        r = read_record(script_folder / f"r_{name}.mat")
-        for k in "c_loss", "images_fake":
-            np.testing.assert_array_equal(r[k], plain[k], err_msg=name)
-
-
-@OCTAVE
-def test_record_from_refuses(script_folder, monkeypatch):
-    for script in SCRIPTS:
-        write(script_folder / f"{script}.m", narrow_text(script))
-    gan = importlib.import_module("gan_adam")
-    set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
-    port(
-        "gan_adam",
-        script_folder,
-        "--images-num",
-        60,
-        "--epoch",
-        1,
-        "--checkpoint",
-        script_folder / "good.mat",
-    )
-
-    def changed(name, change):
-        bad = {
-            k: v
-            for k, v in loadmat(script_folder / "good.mat").items()
-            if not k.startswith("_")
-        }
-        change(bad)
-        savemat(script_folder / name, bad)
-
-    def narrow(x):
-        x["generator"]["layers"][0, 0][0, 1]["w"][0, 0] = np.ones((100, 23))
-
-    changed("single.mat", lambda x: x.update(precision="single"))
-    changed("exact.mat", lambda x: x.update(gradient="exact"))
-    changed("narrow.mat", narrow)
-    changed("turned.mat", lambda x: x.update(generator=x["discriminator"]))
-    changed("nostream.mat", lambda x: x.pop("rng_state"))
-    twister = np.append(np.arange(1.0, 625), 0)
-    states = {  # what MATLAB's other generators give, and what nothing gives
-        "v5": {"Type": "v5uniform", "Seed": 0.0, "State": np.full((35, 1), 0.5)},
-        "v5_long": {"Type": "v5uniform", "Seed": 0.0, "State": twister},
-        "philox": {"Type": "philox", "Seed": 0.0, "State": np.ones(7, np.uint32)},
-        "no_type": {"Seed": 0.0, "State": twister},
-        "seed": 5.0,
-        "zeros": np.zeros(625),
-        "half": twister + 0.5,
-        "negative": -twister,
-        "position": twister + 625,
-        "short": twister[1:],
-        "words": "twister",
-    }
-    for name, state in states.items():
-        changed(f"state_{name}.mat", lambda x, state=state: x.update(rng_state=state))
-    (script_folder / "text.mat").write_text("no file")
-    wide = small_text("gan_adam").replace("512", "256")
-    write(script_folder / "wide.m", wide)
-    forms = "rng_state must be s or s.State of s = rng with the generator twister"
-    cases = [
-        (
-            "'gan_mbgd.m', 'out', 'good', 60",
-            "one of gan_adam, but the script is gan_mbgd",
-        ),
-        ("'gan_adam.m', 'out', 'good', 100", "must be a multiple of batch_size 60"),
-        ("'gan_adam.m', 'out', 'good', 0", "images_num must be a whole number in 1.."),
-        ("'gan_adam.m', 'good', 'good', 60", "already exists and is not a record"),
-        ("'gan_adam.m', 'out', 'single', 60", "precision single"),
-        ("'gan_adam.m', 'out', 'exact', 60", "gradient exact"),
-        (
-            "'gan_adam.m', 'out', 'narrow', 60",
-            "the checkpoint's generator lacks fields",
-        ),
-        (
-            "'gan_adam.m', 'out', 'turned', 60",
-            "the generator has the sizes [784 24 1] in the checkpoint, "
-            "but [100 24 784] in the script",
-        ),
-        (
-            "'wide.m', 'out', 'good', 60",
-            "the generator has the sizes [100 24 784] in the checkpoint, "
-            "but [100 256 784] in the script",
-        ),
-        ("'gan_adam.m', 'out', 'nostream', 60", "it lacks rng_state"),
-        ("'gan_adam.m', 'out', 'text', 60", "checkpoint"),
-        ("'gan_adam.m', 'out', 'missing', 60", "the checkpoint cannot be read"),
-        ("'gan_adam.m', 'out', 'good'", "usage: record_from("),
-        *((f"'gan_adam.m', 'out', 'state_{k}', 60", forms) for k in states),
-        ("'gan_adam.m', 'out', 'state_v5', 60", "is of the generator v5uniform"),
-        ("'gan_adam.m', 'out', 'state_seed', 60", "is of double of size [1 1]"),
-    ]
-    cases = [(re.sub("'(\\w+)', (\\d+)$", r"'\1.mat', \2", x), y) for x, y in cases]
-    assert_refused("record_from", cases, script_folder)
+    r = read_record(script_folder / "out.mat")
+    n = r["c_loss"].size
+    assert r["complete"] == 0 and n >= 2 and r["d_loss"].size == n
+    octave_output("record_run('gan_mbgd.m', 'whole', 5, 1, 120)", script_folder)
+    whole = read_record(script_folder / "whole.mat")
+    np.testing.assert_array_equal(r["c_loss"][:2], whole["c_loss"])
 
 
 # -------------------------------------------------------------------------- the session
@@ -1011,19 +726,21 @@ def test_the_session_is_left_as_it_was(script_folder):
         script_folder / "stops.m",
         narrow_text("gan_adam").replace("kk = ", "error('enough'); kk = "),
     )
-    write(script_folder / "gan_mbgd.m", narrow_text("gan_mbgd"))
+    changing = "addpath('..'); warning('on', 'my:own');"
+    text = narrow_text("gan_mbgd").replace("clc;", changing)
+    write(script_folder / "gan_mbgd.m", text)
     (script_folder / "own").mkdir()
     (script_folder / "temporary").mkdir()
     code = f"""setenv('TMPDIR', '{script_folder}/temporary');
     addpath own; global RECORD_RUN; RECORD_RUN = 5; warning('off', 'my:own');
-    state = @() {{path(), pwd(), warning(), who('global'), RECORD_RUN, ...
-        exist('nnff'), ...
+    state = @() {{path(), pwd(), warning(), who('global'), exist('nnff'), ...
         exist('normrnd'), which('imwrite'), which('randperm'), which('rand'), ...
-        which('randn'), which('randi'), rand('state'), randn('state'), who}};
-    x = 0; before = 0; before = state();
-    record_run('gan_mbgd.m', 'out', 0, 1, 60); disp(isequal(before, state()));
+        which('randn'), which('randi'), rand('state'), randn('state')}};
+    x = 0; before = state(); names = 0; names = who;
+    record_run('gan_mbgd.m', 'out', 0, 1, 60);
+    disp(isequal({{before, names, 5}}, {{state(), who, RECORD_RUN}}));
     try, record_run('stops.m', 'out', 0, 1, 60); catch x, disp(x.message); end
-    disp(isequal(before, state()));"""
+    disp(isequal({{before, names, 5}}, {{state(), who, RECORD_RUN}}));"""
     assert octave_output(code, script_folder).splitlines()[-3:] == ["1", "enough", "1"]
     assert os.listdir(script_folder / "temporary") == []
 
@@ -1034,14 +751,15 @@ def test_documented_lines(tmp_path):
 
     Then compare_matlab.py reads the record. Nothing is on standard error.
     """
-    original_text("gan_adam")
+    if original() is None:
+        pytest.skip(HOW)
     shutil.copytree(MATLAB, tmp_path / "tests" / "matlab")
     shutil.copytree(os.path.join(ROOT, "data"), tmp_path / "data")
     shutil.copy(os.path.join(original(), "gan_adam.m"), tmp_path)
     out = octave_output(
         "record_run('gan_adam.m', 'record.mat', 0, 2, 600)", tmp_path, "tests/matlab"
     )
-    assert out.endswith("\nrecord:record.mat\n")
+    assert out.endswith(f"\nrecord:{tmp_path}/record.mat\n")
     command = [sys.executable, os.path.join(MATLAB, "compare_matlab.py"), "record.mat"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
