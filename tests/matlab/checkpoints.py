@@ -250,11 +250,12 @@ def number(saved, name, label=None):
     return numbers(saved, name, (1, 1), label).item()
 
 
-def whole_number(saved, name, low):
+def whole_number(saved, name, low, label=None):
     """saved[name] as an int in low..2^32-1; else ValueError."""
-    x = number(saved, name)
+    x = number(saved, name, label)
     if not low <= x < 2**32 or x % 1:
-        raise ValueError(f"{name} must be a whole number from {low} on, below 2^32")
+        label = label or name
+        raise ValueError(f"{label} must be a whole number from {low} on, below 2^32")
     return int(x)
 
 

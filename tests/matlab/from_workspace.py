@@ -110,8 +110,8 @@ def add_losses(saved, opt):
     if "t" in saved:  # the batch that MATLAB was at
         t = whole_number(saved, "t", 0)
     elif saved["script"] == "gan_adam":  # Adam counts its updates, one a step
-        updates = whole_number(checkpoints.read_struct(saved, "discriminator"), "t", 0)
-        t = updates - (e - 1) * batch_num
+        nn = checkpoints.read_struct(saved, "discriminator")
+        t = whole_number(nn, "t", 0, "discriminator.t") - (e - 1) * batch_num
     steps = (e - 1) * batch_num + t
     if not 0 <= t <= batch_num or not 0 <= steps <= STEPS:
         hint = "give --images-num and --batch-size as they were"
@@ -186,7 +186,8 @@ def quoted(word):
 def options(argv=None):
     """The flags in the list `argv`, or the command line's; fails where it is wrong."""
     parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0], allow_abbrev=False
+        description="Turn a workspace that MATLAB saved into a checkpoint.",
+        allow_abbrev=False,
     )
     parser.error = fail
     add = parser.add_argument
