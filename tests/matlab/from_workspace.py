@@ -67,7 +67,7 @@ def add_settings(saved, opt, gan):
             saved[name] = getattr(gan, name.upper()) if value is None else value
             added.append(f"{name} {saved[name]}")
         elif value is not None and not np.array_equal(saved[name], value):
-            raise ValueError(f"{name} was {saved[name]}, and not {value}")
+            raise ValueError(f"{name} is {saved[name]} there, and not {value}")
     if added:
         print(f"{opt.workspace} lacks some settings; using {', '.join(added)}")
     saved.setdefault("precision", "double")
@@ -103,7 +103,7 @@ def add_losses(saved, opt):
     """Make c_loss and d_loss one number a step; say if Ctrl-C cut an epoch short."""
     if "steps" in saved:  # a checkpoint of ours, which has all of them
         return
-    e = whole_number(saved, "e", 0)
+    e = whole_number(saved, "e", 1)
     images_num = whole_number(saved, "images_num", 1)
     batch_num = images_num // whole_number(saved, "batch_size", 1)
     t = batch_num
