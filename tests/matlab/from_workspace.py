@@ -52,7 +52,8 @@ def main(argv=None):
     if not os.path.exists(script):
         script = os.path.join(gan.HERE, script)
     command = " ".join(quoted(word) for word in ["python", script, *flags])
-    print(f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}")
+    text = f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}"
+    print(text, flush=True)
 
 
 # -------------------------------------------------------- what a workspace may lack
@@ -202,10 +203,19 @@ def options(argv=None):
     add("--learning-rate", type=float, metavar="X", help=text)
     text = "where it lacks rng_state: go on as after rng(N) (default: 0)"
     add("--seed", type=int, metavar="N", help=text)
-    return parser.parse_args(argv)
+    opt = parser.parse_args(argv)
+    if "" in (opt.run, opt.data):  # a shell's variable that is not set
+        fail("RUN.mat and --data must not be empty")
+    return opt
 
 
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
         sys.stdout.reconfigure(errors="backslashreplace")
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # nobody reads standard output any more: end quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
