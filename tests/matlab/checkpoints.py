@@ -14,25 +14,17 @@ import warnings
 import numpy as np
 from scipy.io import loadmat
 
-ROOT = os.path.realpath(__file__)  # behind symbolic links
-for _ in range(3):
-    ROOT = os.path.dirname(ROOT)
+HERE = os.path.dirname(os.path.realpath(__file__))  # behind symbolic links
+ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, ROOT)  # where the scripts are
 
 SCRIPTS = ("gan_adam", "gan_mbgd")
 NETWORKS = ("generator", "discriminator")
 PIXELS = 784  # of an image
-SETTINGS = (
-    "batch_size",
-    "images_num",
-    "learning_rate",
-    "seed",
-    "precision",
-    "gradient",
-    "images_sha256",
-)
 LOSSES = ("c_loss", "d_loss")
-CHECKPOINT_NAMES = ("e", "script", "steps", *SETTINGS, *LOSSES, "rng_state", *NETWORKS)
+SETTINGS = "batch_size images_num learning_rate seed precision gradient".split()
+NAMES = ["script", "e", "steps", *SETTINGS, "images_sha256", "rng_state"]
+NAMES += [*LOSSES, *NETWORKS]
 
 
 def fail(message):
@@ -54,7 +46,7 @@ def read_checkpoint(file):
     as read_network() makes them. Checkpoints of the scripts' first form, without
     `script`, are read too.
     """
-    saved = load_variables(file, CHECKPOINT_NAMES)
+    saved = load_variables(file, NAMES)
     try:
         return check_checkpoint(saved)
     except ValueError as error:
@@ -74,8 +66,9 @@ def check_checkpoint(saved):
             raise ValueError(f"{name} must be {words.replace(' ', ' or ')}")
     found["images_sha256"] = text(saved, "images_sha256")
     steps = found["c_loss"].size
-    if steps != (whole_number(saved, "steps", 0) if "steps" in saved else steps):
-        raise ValueError("c_loss and d_loss must have a number for each step")
+    asked = whole_number(saved, "steps", 0) if "steps" in saved else steps
+    if steps != asked:
+        raise ValueError(f"c_loss and d_loss must have {asked} numbers, one a step")
     if steps < found["e"] - 1:  # the last epoch may be one without a step
         raise ValueError(f"{found['e']} epochs cannot have {steps} steps")
     found["rng_state"] = read_stream(saved)
@@ -98,8 +91,6 @@ def read_settings(saved):
         "batch_size": whole_number(saved, "batch_size", 16),  # a picture shows 16
         "learning_rate": number(saved, "learning_rate"),
     }
-    if found["seed"] >= 2**32:
-        raise ValueError("seed must be below 2^32")
     if found["images_num"] % found["batch_size"]:
         raise ValueError("images_num must be a multiple of batch_size")
     if not 0 < found["learning_rate"] < math.inf:
@@ -114,10 +105,14 @@ def read_stream(saved):
     """rng_state, MATLAB's s.State of its twister: (625,) uint32; else ValueError."""
     state = numbers(saved, "rng_state")
     is_word = (state >= 0) & (state < 2**32) & (state % 1 == 0)
-    if state.size != 625 or not is_word.all() or not state[:-1].any():
-        raise ValueError("rng_state must be the 625 whole numbers of MATLAB's twister")
-    if state[-1] > 624:  # how many of the 624 words are used
-        raise ValueError("rng_state must end with a number up to 624")
+    # 624 words, not all 0, and how many of them are used
+    if (
+        state.size != 625
+        or not is_word.all()
+        or not state[:-1].any()
+        or state[-1] > 624
+    ):
+        raise ValueError("rng_state must be the 625 numbers of MATLAB's twister")
     return state.astype(np.uint32)
 
 
@@ -169,7 +164,9 @@ def read_layer(layer, label, shape, fields, finite):
             continue
         x = arrays[name] = numbers(layer, name, size, what)
         if finite and not np.isfinite(x).all():
-            raise ValueError(f"{what} has NaN or Inf: the training diverged")
+            raise ValueError(
+                f"{what} has NaN or Inf, the training diverged; use an earlier file"
+            )
         if name == "w" and not x.any():  # random weights are never all 0
             raise ValueError(f"{what} must not be all 0")
     return arrays
@@ -253,11 +250,12 @@ def number(saved, name, label=None):
     return numbers(saved, name, (1, 1), label).item()
 
 
-def whole_number(saved, name, low):
-    """saved[name] as an int of at least `low`; else ValueError."""
-    x = number(saved, name)
-    if not low <= x < math.inf or x % 1:
-        raise ValueError(f"{name} must be a whole number from {low} on")
+def whole_number(saved, name, low, label=None):
+    """saved[name] as an int in low..2^32-1; else ValueError."""
+    x = number(saved, name, label)
+    if not low <= x < 2**32 or x % 1:
+        label = label or name
+        raise ValueError(f"{label} must be a whole number from {low} on, below 2^32")
     return int(x)
 
 
