@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -590,6 +591,28 @@ def test_from_a_checkpoint(start, tmp_path):
         assert verdict_of(pairs[0][1], tmp_path, "--from", other)[0] == 1
 
 
+def test_runs_of_the_port_are_the_scripts(start, small_networks, tmp_path, data):
+    """From scratch and from the checkpoint: what the script saves, to the bit."""
+    script, [(early, _), _] = start
+    gan = importlib.import_module(script)
+    file = tmp_path / "run.mat"
+    shutil.copy(early, file)
+    flags = [f"--checkpoint={file}", "--images-num=300", f"--pics={tmp_path}"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        gan.main(gan.options([*flags, f"--data={data}", "--epoch=3"]))
+    saved = read_checkpoint(file)
+    begin = read_checkpoint(early) | {"file": early}
+    third = compare_matlab.run_port(settings(script, **FROM_EPOCH_2), data, begin)
+    both = settings(script, images_num=300, batch_size=60, epoch=2)
+    both = compare_matlab.run_port(both, data)
+    for name in "c_loss", "d_loss":
+        steps = np.concatenate([both[name], third[name]])
+        np.testing.assert_array_equal(steps, saved[name])
+    saved["images_fake"] = third["images_fake"]
+    for name, x in compare_matlab.final_arrays(third).items():
+        np.testing.assert_array_equal(x, compare_matlab.final_arrays(saved)[name])
+
+
 def test_fewer_images_than_the_checkpoint(start, tmp_path):
     """record_from.m may take fewer: the state counts, not what it was trained on."""
     script, [(early, _), _] = start
@@ -840,6 +863,7 @@ def test_logs_with_gaps(tmp_path):
         ("nothing", "c_loss:"),
         ("", "c_loss:"),
         (LINES[36:], "epoch_1_t_10.png"),  # a picture before its losses
+        (LINES.replace('c_loss:"NaN"', ""), "epoch_2_t_10.png"),  # and without
         (LINES.replace("4.2", "4,2"), '"4,231139"'),
         (LINES.replace("4.2", "4_2"), '"4_231139"'),
         (LINES.replace("t_10", "t_11"), "epoch_*_t_10.png"),
