@@ -19,7 +19,7 @@ int. randperm(n) is a row, (1, n): randperm(n)[0] - 1 is an order of rows in Pyt
 
 A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
 
-    s = scipy.io.loadmat("s.mat", simplify_cells=True)["s"]
+    s = scipy.io.loadmat("s.mat")["s"]
     rng(s)
 
 Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), and
@@ -92,6 +92,9 @@ def rng(seed=None, generator="twister"):
     before = stream_state()
     if seed is None:
         return before
+    fields = getattr(seed, "dtype", np.dtype(float)).names
+    if fields and seed.size == 1:  # a struct as loadmat gives it: an array of arrays
+        seed = {name: np.asarray(seed)[name].item() for name in fields}
     if isinstance(seed, dict):
         set_stream_state(seed)
         return before
@@ -99,10 +102,7 @@ def rng(seed=None, generator="twister"):
     if isinstance(seed, str) and seed == "default":
         seed = 0
     if not is_whole(seed) or not 0 <= seed < 2**32:
-        fail(
-            "rng: needs a seed in 0..4294967295, or 'default', or what s = rng() gave; "
-            "read it from a file by loadmat(..., simplify_cells=True)"
-        )
+        fail("rng: needs a seed in 0..4294967295, or 'default', or what s = rng() gave")
     seed_of_stream = int(seed)
     seed_stream(seed_of_stream)
     return before
@@ -255,8 +255,9 @@ def stream_state():
 def set_stream_state(s):
     """Set the stream to the state s."""
     global seed_of_stream
-    if s.get("Type") != "twister":
-        fail(f"rng: the generator {s.get('Type')} is not covered, only 'twister'")
+    kind = scalar(s.get("Type"))
+    if not isinstance(kind, str) or kind != "twister":
+        fail(f"rng: the generator {kind} is not covered, only 'twister'")
     state = np.ravel(s.get("State"))
     seed = scalar(s.get("Seed", 0))
     if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in state):
