@@ -48,7 +48,8 @@ def main():
     save(flags.out, "samples.mat", lambda file: savemat(file, {"images": samples}))
     print(f"digits.png: {grid[0] * grid[1]} digits; samples.mat: {len(samples)}")
     if known is None:
-        print(f"not counted: {flags.data} has other images, or no train_y")
+        why = f"{flags.data} has other images than the training, or no train_y"
+        print(f"the digits are not counted: {why}")
     else:
         print_counts(name_digits(samples, *known))
 

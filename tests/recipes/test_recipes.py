@@ -378,8 +378,8 @@ def text_and_functions(path):
     return text, {node.name: ast.get_source_segment(text, node) for node in nodes}
 
 
-def test_generator_is_word_for_word():
-    """The generator's functions are gan_adam.py's, but for three names and a path.
+def test_generator_is_word_for_word(matlab):
+    """The generator's functions are gan_adam.py's, but for names and the table's path.
 
     So their numbers are the same; tests/numerics/test_random.py has MATLAB's. Beside
     the standard library the file needs numpy alone.
@@ -387,11 +387,13 @@ def test_generator_is_word_for_word():
     _, original = text_and_functions(os.path.join(ROOT, "gan_adam.py"))
     text, copy = text_and_functions(os.path.join(RECIPES, "matlab_random.py"))
     renamed = {"rng": "seed_stream", "rand": "uniform_matrix", "randn": "normal_matrix"}
-    for name in [*renamed, "uniform_numbers", "next_uniform", "tail", "read_edges"]:
+    table = 'np.loadtxt(f"{HERE}/data/randn_edges.txt", comments="%")'
+    for name in [*renamed, "uniform_numbers", "next_uniform", "tail"]:
         new = renamed.get(name, name)
         expected = original[name].replace(f"def {name}(", f"def {new}(", 1)
-        expected = expected.replace('f"{HERE}/data/randn_edges.txt"', "edges_file()")
-        assert copy[new] == expected, name
+        assert copy[new] == expected.replace(table, "read_edges()"), name
+    edges = np.loadtxt(os.path.join(ROOT, "data", "randn_edges.txt"), comments="%")
+    np.testing.assert_array_equal(matlab.read_edges(), edges)
     imported = set(re.findall(r"^ *(?:import|from) (\w+)", text, re.MULTILINE))
     assert imported - {"matlab_random"} - set(sys.stdlib_module_names) == {"numpy"}
 
