@@ -87,14 +87,9 @@ def test_bad_flags(name, tmp_path):
 @ADAM
 def test_bad_input(trained, small_data, tmp_path):
     train_x = loadmat(small_data)["train_x"]
-    for name in "labels", "nine", "flat":
-        found = {"train_x": train_x, "train_y": np.ones((320, 10))}
-        if name == "labels":
-            del found["train_x"]
-        if name == "nine":
-            found["train_y"] = np.ones((320, 9))
-        if name == "flat":
-            found["train_y"] = "no numbers"
+    savemat(tmp_path / "labels.mat", {"train_y": np.ones((320, 10))})
+    for name, train_y in ("nine", np.ones((320, 9))), ("text", "no numbers"):
+        found = {"train_x": train_x, "train_y": train_y}
         savemat(tmp_path / f"{name}.mat", found)
     for folder, size in ("small", 28), ("empty", 0):
         (tmp_path / folder).mkdir()
@@ -108,12 +103,12 @@ def test_bad_input(trained, small_data, tmp_path):
     for flag, values in (
         ("--count", [0, 10001]),
         ("--seed", [-1, 2**32]),
-        ("--data", ["nowhere.mat", "labels.mat", "nine.mat", "flat.mat"]),
+        ("--data", ["nowhere.mat", "labels.mat", "nine.mat", "text.mat"]),
     ):
         for value in values:
             word = value if flag == "--data" else flag
             assert_refused("digits", [run_mat, flag, value], word, tmp_path)
-    for name, file in ("digits", run_mat), ("losses", run_mat), ("pictures", pics):
+    for name, file in ("digits", run_mat), ("pictures", pics):
         assert_refused(name, [file, "--out", picture], picture, tmp_path)
     for name in "digits", "losses":
         for file in picture, small_data:
@@ -152,16 +147,22 @@ def test_ctrl_c(name, tmp_path):
     os.mkfifo(pipe)
     command = [sys.executable, os.path.join(RECIPES, f"{name}.py")]
     command.append(tmp_path if name == "pictures" else pipe)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
-        for _ in range(600):
-            try:
-                writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-                break
-            except OSError:  # it has not opened the pipe yet
-                time.sleep(0.1)
-        program.send_signal(signal.SIGINT)
-        said = program.stderr.read()
-        os.close(writing)
+    program = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs ignore SIGINT, and so would what they start
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while program.poll() is None:
+        try:
+            writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:  # it has not opened the pipe yet
+            time.sleep(0.1)
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=60)
+    os.close(writing)
     assert (program.returncode, said) == (130, f"{name}.py: stopped\n")
 
 
@@ -327,6 +328,7 @@ def test_pictures(trained, tmp_path):
 def test_losses(trained, monkeypatch):
     """Both curves are the checkpoint's, under their names, and are in the picture."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    assert_refused("losses", ["run.mat", "--out", "run.mat"], "--out: run.mat", trained)
     assert "200" in output("losses", "run.mat", cwd=trained)
     losses = load_tool("tests/recipes/losses.py")
     figure = losses.draw(losses.read_losses(str(trained / "run.mat")))
