@@ -58,10 +58,9 @@ DIFFER = [  # how the lines begin that may differ outside the functions
     "    python gan_",
     "    _m, _v  Adam's",
     '    nn\\["t"\\] how',
+    'SCRIPT = "gan_',
     "EPOCH = 100  #",
     "LEARNING_RATE = 0.0",
-    "# what the file keeps of a network",
-    "NET_STATE = ",
     "LAYER_STATE = ",
 ]
 

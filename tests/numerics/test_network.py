@@ -160,17 +160,6 @@ def test_the_bug_shows_in_finite_differences(gan):
         check_derivatives(gan, d, lambda: loss_of(gan, g, d, noise, y))
 
 
-def test_derivatives_of_the_fixed_network_are_left_out(gan):
-    g, d = networks(gan)
-    noise, y = gan.unifrnd(-1, 1, B, 5), np.ones((B, 1))
-    loss_of(gan, g, d, noise, y)
-    gan.nnbp_d(d, d["layers"][-1]["z"], y, derivatives=False)
-    assert "dw" not in d["layers"][1]
-    kept = d["layers"][1]["d"].copy()
-    gan.nnbp_d(d, d["layers"][-1]["z"], y)
-    np.testing.assert_array_equal(d["layers"][1]["d"], kept)
-
-
 def test_update_is_the_originals_to_the_bit(gan):
     """Several updates, in place, against the original's lines that make new arrays."""
     _, nn = networks(gan)

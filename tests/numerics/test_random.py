@@ -167,18 +167,6 @@ def test_randperm_of_13340():
         assert counts == SAVED["randperm_13340"]["counts"]
 
 
-def test_a_short_table(gan, edges, capsys):
-    """One line when it is first needed; so for no numbers at all."""
-    for lines in TABLE[:-1], [*TABLE, "4"], [], ["no numbers"], ["\\xff"] * 257:
-        edges(lines)
-        with pytest.raises(SystemExit) as end:
-            gan.randn(1, 1)
-        said = capsys.readouterr().err
-        assert (
-            end.value.code == 2 and said.count("\n") == 1 and "randn_edges.txt" in said
-        )
-
-
 def test_importing_reads_no_table(gan, tmp_path):
     """The script alone in a folder says what its flags are, and then what it lacks.
 

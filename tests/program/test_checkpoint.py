@@ -1,23 +1,37 @@
-"""--checkpoint and --resume: the file's form; a run cut in two equals the uncut one."""
+"""--checkpoint: the file's form, going on by the same command, nothing lost."""
 
+import errno
 import os
+import shutil
+import struct
+import time
 
 import numpy as np
 import pytest
-from conftest import SCRIPTS, run_script, status_and_output
+from conftest import (
+    POSIX,
+    SCRIPTS,
+    assert_refused,
+    small_run_flags,
+    status_and_output,
+)
+from PIL import Image
 from scipy.io import loadmat, savemat
 
-SMALL = ["--images-num", 320, "--batch-size", 32]  # 10 steps an epoch
+ADAM = {"gan_adam": ("t", "beta1", "beta2", "epsilon"), "gan_mbgd": ()}
 
 
 def test_form_of_the_file(golden_run):
     """The original's structs, all doubles: MATLAB's 0.9^t fails for an integer t."""
     gan, mat = golden_run.gan, loadmat(golden_run.checkpoint)
     with open(golden_run.checkpoint, "rb") as f:
-        assert f.read(19) == b"MATLAB 5.0 MAT-file"
+        head = f.read(136)
+    assert head.startswith(b"MATLAB 5.0 MAT-file")
+    # a variable as it is: compressed it would be of kind 15, and 20 times as slow
+    assert struct.unpack("<I", head[128:132]) == (14,)
     for name, sizes in ("generator", [100, 512, 784]), ("discriminator", [784, 512, 1]):
         nn = mat[name]
-        fields = ("architecture", "layers_count", *gan.NET_STATE, "layers")
+        fields = ("architecture", "layers_count", *ADAM[gan.__name__], "layers")
         assert nn.shape == (1, 1) and nn.dtype.names == fields
         assert all(nn[k][0, 0].dtype == np.float64 for k in fields[:-1])
         assert nn["architecture"][0, 0].tolist() == [sizes] and nn["layers_count"][
@@ -35,7 +49,8 @@ def test_form_of_the_file(golden_run):
                 assert layer[k][0, 0].dtype == np.float64
     if gan.__name__ == "gan_adam":
         g = mat["generator"]
-        assert [g[k][0, 0].item() for k in gan.NET_STATE] == [200, 0.9, 0.999, 1e-8]
+        of_adam = [g[k][0, 0].item() for k in ADAM["gan_adam"]]
+        assert of_adam == [200, 0.9, 0.999, 1e-8]
     rate = {"gan_adam": 0.001, "gan_mbgd": 0.01}[gan.__name__]
     settings = {
         "e": 2,
@@ -50,9 +65,11 @@ def test_form_of_the_file(golden_run):
             and mat[k].shape == (1, 1)
             and mat[k].item() == value
         )
-    assert mat["precision"].tolist() == ["double"] and mat["gradient"].tolist() == [
-        "matlab"
-    ]
+    assert mat["script"].tolist() == [gan.__name__]
+    assert mat["precision"].tolist() == ["double"]
+    assert mat["gradient"].tolist() == ["matlab"]
+    assert len(mat["images_sha256"].item()) == 64
+    assert mat["c_loss"].shape == mat["d_loss"].shape == (200, 1)
     assert mat["rng_state"].shape == (625, 1) and mat["rng_state"].dtype == np.uint32
 
 
@@ -101,402 +118,363 @@ def assert_same(file, other):
         np.testing.assert_array_equal(a[k], b[k], err_msg=k)  # to the bit
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_cut_in_two(name, tmp_path):
-    """Losses, weights, moments, random state, output, pictures: the same to the bit."""
-    flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003]
-    save = ["--pics", "pics", "--checkpoint", "run.mat"]
-    for folder in "whole", "cut":
-        os.mkdir(tmp_path / folder)
-    whole = run_script(name, *flags, *save, "--epoch", 3, cwd=tmp_path / "whole")
-    first = run_script(name, *flags, *save, "--epoch", 1, cwd=tmp_path / "cut")
-    # the stored settings apply: no flag is said again
-    rest = run_script(
-        name, *save, "--resume", "run.mat", "--epoch", 3, cwd=tmp_path / "cut"
-    )
-    assert [x.returncode for x in (whole, first, rest)] == [0, 0, 0], rest.stderr
-    assert first.stdout + rest.stdout == whole.stdout
-    assert_same(tmp_path / "whole/run.mat", tmp_path / "cut/run.mat")
-    assert loadmat(tmp_path / "cut/run.mat")["c_loss"].shape == (30, 1)
-    pictures = sorted(os.listdir(tmp_path / "whole/pics"))
-    assert pictures == [f"epoch_{e}_t_10.png" for e in (1, 2, 3)]
-    for x in pictures:
-        both = [
-            (tmp_path / folder / "pics" / x).read_bytes() for folder in ("whole", "cut")
-        ]
+def flags_of(small_data, folder, *more):
+    """The flags of a run with 10 steps an epoch, files in `folder`."""
+    files = ["--pics", folder / "pics", "--checkpoint", folder / "run.mat"]
+    return small_run_flags(small_data, *files, *more)
+
+
+def assert_same_end(folder, other):
+    """Both folders hold the same checkpoint and pictures, to the bit, nothing else."""
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(other))
+    assert_same(folder / "run.mat", other / "run.mat")
+    pictures = os.listdir(folder / "pics")
+    assert sorted(pictures) == sorted(os.listdir(other / "pics"))
+    for name in pictures:
+        both = [(x / "pics" / name).read_bytes() for x in (folder, other)]
         assert both[0] == both[1]
+        with Image.open(folder / "pics" / name) as picture:
+            assert picture.size == (112, 112)
+
+
+# ------------------------------------------------------------------------- it goes on
 
 
 @pytest.mark.usefixtures("small_networks")
-@pytest.mark.parametrize("again", ["", "precision", "all"])
-def test_cut_in_two_with_flags(gan, again, tmp_path, capsys):
-    """In single precision, said once, or again, or the whole line.
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_cut_in_two(gan, precision, small_data, tmp_path, capsys):
+    """Losses, weights, moments, stream, output, pictures: as the uncut run's."""
+    more = ["--seed", 9, "--learning-rate", 0.003, "--precision", precision]
+    parts = {"whole": [3], "cut": [1, 2, 3]}
+    printed = {}
+    for name, epochs in parts.items():
+        (tmp_path / name).mkdir()
+        printed[name] = ""
+        for e in epochs:
+            gan.rng(77)  # what another run left behind
+            flags = flags_of(small_data, tmp_path / name, *more, "--epoch", e)
+            status, said = status_and_output(gan, flags, capsys)
+            assert status == 0
+            printed[name] += said.out.replace(str(tmp_path / name), "")
+            if e > epochs[0]:
+                words = f"{gan.NAME}: {tmp_path / name / 'run.mat'}: going on after"
+                assert said.err == f"{words} epoch {e - 1}\n"
+    assert printed["whole"] == printed["cut"]
+    assert_same_end(tmp_path / "whole", tmp_path / "cut")
+    assert loadmat(tmp_path / "cut" / "run.mat")["c_loss"].shape == (30, 1)
 
-    --seed 9 begins nothing anew.
-    """
-    flags = [*SMALL, "--seed", 9, "--learning-rate", 0.003, "--precision", "single"]
-    said = {"": [], "precision": flags[-2:], "all": flags}[again]
-    save = ["--pics", tmp_path / "pics", "--checkpoint"]
-    for words in (
-        [*flags, *save, tmp_path / "whole.mat", "--epoch", 3],
-        [*flags, *save, tmp_path / "cut.mat", "--epoch", 1],
-        [
-            *said,
-            *save,
-            tmp_path / "cut.mat",
-            "--resume",
-            tmp_path / "cut.mat",
-            "--epoch",
-            3,
-        ],
+
+@pytest.mark.usefixtures("small_networks")
+def test_many_short_epochs(one, small_data, tmp_path, capsys):
+    """60 epochs of 5 steps: each is there, also after a stop within the 31st."""
+    flags = flags_of(small_data, tmp_path, "--batch-size", 32, "--epoch", 60)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in_epoch(one, patch, 31, batch_num=5)
+        assert status_and_output(one, flags, capsys)[0] == 130
+    assert status_and_output(one, flags, capsys)[0] == 0
+    saved = loadmat(tmp_path / "run.mat")
+    assert saved["e"] == 60 and saved["c_loss"].shape == (300, 1)
+    assert len(os.listdir(tmp_path / "pics")) == 60
+    (tmp_path / "uncut").mkdir()
+    flags = flags_of(small_data, tmp_path / "uncut", "--batch-size", 32, "--epoch", 60)
+    assert status_and_output(one, flags, capsys)[0] == 0
+    assert_same(tmp_path / "run.mat", tmp_path / "uncut" / "run.mat")
+
+
+def stop_in_epoch(gan, patch, epoch, batch_num):
+    """Have Ctrl-C come in the second batch of this epoch of the next run."""
+    calls = []
+    unifrnd = gan.unifrnd
+
+    def count(*arguments):
+        calls.append(1)
+        if len(calls) == (epoch - 1) * batch_num + 2:
+            raise KeyboardInterrupt
+        return unifrnd(*arguments)
+
+    patch.setattr(gan, "unifrnd", count)
+
+
+@pytest.fixture
+def finished(one, small_networks, small_data, tmp_path, capsys):
+    """The flags of a run of two epochs that is done, and the bytes of its file."""
+    flags = flags_of(small_data, tmp_path, "--epoch", 2)
+    assert status_and_output(one, flags, capsys)[0] == 0
+    return flags, (tmp_path / "run.mat").read_bytes()
+
+
+def test_a_finished_run_is_left_as_it_is(one, finished, tmp_path, capsys):
+    """Whatever the other flags: status 0, one line, nothing written."""
+    flags, before = finished
+    shutil.rmtree(tmp_path / "pics")
+    other = ["--seed", 3, "--learning-rate", 5, "--batch-size", 80, "--epoch", 1]
+    for more in [], other, ["--gradient", "exact"], ["--precision", "single"]:
+        status, said = status_and_output(one, [*flags, *more], capsys)
+        assert (status, said.out) == (0, "")
+        assert said.err.count("\n") == 1 and "run.mat has 2 epochs" in said.err
+    assert os.listdir(tmp_path) == ["run.mat"]
+    assert (tmp_path / "run.mat").read_bytes() == before
+    # and a console gets the networks of the file
+    generator, _ = one.main(one.options([str(x) for x in flags]))
+    saved = loadmat(tmp_path / "run.mat", simplify_cells=True)["generator"]
+    np.testing.assert_array_equal(generator["layers"][2]["w"], saved["layers"][2]["w"])
+
+
+OTHER_SETTINGS = {  # a flag, and the words of the line that refuses it
+    "--batch-size": (80, "batch_size was 16, and is 80 now"),
+    "--images-num": (320, "images_num was 160, and is 320 now"),
+    "--seed": (2**32 - 1, "seed was 0, and is 4294967295 now"),
+    "--precision": ("single", "precision was double, and is single now"),
+    "--gradient": ("exact", "gradient was matlab, and is exact now"),
+}
+
+
+def test_other_settings_are_refused(one, finished, tmp_path, capsys):
+    """One line with both values; also where the rate is another, which may change."""
+    flags, before = finished
+    for flag, (value, words) in OTHER_SETTINGS.items():
+        more = ["--epoch", 3, flag, value, "--learning-rate", 0.5]
+        said = assert_refused(one, [*flags, *more], ["run.mat", words], capsys)
+        assert said.count("\n") == 1
+    assert (tmp_path / "run.mat").read_bytes() == before
+
+
+def test_another_rate_is_said_and_taken(one, finished, tmp_path, capsys):
+    flags, _ = finished
+    more = ["--epoch", 3, "--learning-rate", 0.5]
+    status, said = status_and_output(one, [*flags, *more], capsys)
+    assert status == 0
+    assert "learning_rate was 0.001, and is 0.5 now" in said.err.splitlines()[0]
+    assert "going on after epoch 2" in said.err.splitlines()[1]
+    assert loadmat(tmp_path / "run.mat")["learning_rate"] == 0.5
+    # the third epoch was trained with it: such a rate spoils the losses at once
+    losses = loadmat(tmp_path / "run.mat")["c_loss"].ravel()
+    assert losses[:20].max() < 5 < losses[20:].max()
+
+
+def test_the_largest_seed(one, small_networks, small_data, tmp_path, capsys):
+    flags = flags_of(small_data, tmp_path, "--seed", 2**32 - 1)
+    for e in 1, 2:
+        assert status_and_output(one, [*flags, "--epoch", e], capsys)[0] == 0
+    assert loadmat(tmp_path / "run.mat")["seed"] == 2**32 - 1
+
+
+def test_other_images(one, finished, small_data, tmp_path, capsys):
+    """Refused; the same images as doubles, or under another name, are the same."""
+    flags, before = finished
+    images = loadmat(small_data)["train_x"]
+    file = tmp_path / "moved.mat"
+    savemat(file, {"train_x": images[::-1]})
+    flags = [*flags, "--data", file, "--epoch", 3]
+    said = assert_refused(one, flags, ["run.mat", "other images"], capsys)
+    assert said.count("\n") == 1
+    assert (tmp_path / "run.mat").read_bytes() == before
+    savemat(file, {"train_x": images.astype(float)})
+    assert status_and_output(one, flags, capsys)[0] == 0
+    assert loadmat(tmp_path / "run.mat")["e"] == 3
+
+
+def test_other_networks(one, finished, capsys, monkeypatch):
+    """Sizes or a beta1 that were edited in the script: refused, not undone."""
+    flags, _ = finished
+    nnsetup = one.nnsetup
+    for edited, words in (
+        ({"beta1": 0.5}, "beta1 was 0.9, and is 0.5 now"),
+        ({"architecture": [100, 25, 784]}, "was 100 24 784, and is 100 25 784 now"),
     ):
-        gan.rng(77)  # what the run before left behind
-        assert status_and_output(gan, words, capsys)[0] == 0
-    assert_same(tmp_path / "whole.mat", tmp_path / "cut.mat")
+        with monkeypatch.context() as patch:
+            patch.setattr(one, "nnsetup", lambda *x, new=edited: nnsetup(*x) | new)
+            assert_refused(one, [*flags, "--epoch", 3], ["run.mat", words], capsys)
+
+
+# -------------------------------------------------------------- nothing saved is lost
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_batch_size_may_change(gan, tmp_path, capsys):
-    """The losses of all steps stay, however many an epoch had, and the file resumes."""
-    file = small_run(gan, tmp_path)
-    (tmp_path / "again").mkdir()
-    flags = ["--checkpoint", file, "--resume", file, "--pics", str(tmp_path / "pics")]
-    gan.main(gan.options([*flags, "--batch-size", "16", "--epoch", "3"]))
-    gan.main(gan.options([*flags, "--images-num", "64", "--epoch", "4"]))
-    mat = loadmat(file)
-    assert mat["c_loss"].shape == mat["d_loss"].shape == (10 + 10 + 20 + 4, 1)
-    assert (mat["e"], mat["steps"], mat["batch_size"]) == (4, 44, 16)
-    assert np.isfinite(mat["c_loss"]).all()
-    # also where the file does not say how many steps there were, and the flags are
-    # other ones
-    old = {
-        k: x
-        for k, x in loadmat(small_run(gan, tmp_path / "again")).items()
-        if k != "steps"
-    }
-    savemat(tmp_path / "old.mat", {k: x for k, x in old.items() if k[0] != "_"})
-    flags = [
-        "--resume",
-        str(tmp_path / "old.mat"),
-        "--images-num",
-        "64",
-        "--epoch",
-        "3",
-    ]
-    new = str(tmp_path / "new.mat")
-    gan.main(
-        gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")])
-    )
-    assert loadmat(new)["c_loss"].shape == (20 + 2, 1)
+def test_a_diverged_run_keeps_its_last_good_checkpoint(
+    gan, small_data, tmp_path, capsys, monkeypatch
+):
+    """Inf or NaN in any array from the second epoch on: said once, never saved."""
+    file = tmp_path / "run.mat"
+    for field in gan.LAYER_STATE:
+        for net in 0, 1:
+            updates = []
+            nnapplygrade = gan.nnapplygrade
 
+            def spoil(nn, rate, f=field, n=net, updates=updates, apply=nnapplygrade):
+                nn = apply(nn, rate)
+                updates.append(nn)
+                if len(updates) == 21 + n:  # two a step: the generator's is first
+                    nn["layers"][1][f][0, 0] = np.nan
+                return nn
 
-def small_run(gan, folder, *flags):
-    """Two epochs in this process; the checkpoint's path."""
-    file = str(folder / "run.mat")
-    flags = [
-        *SMALL,
-        "--epoch",
-        2,
-        "--pics",
-        folder / "pics",
-        *flags,
-        "--checkpoint",
-        file,
-    ]
-    gan.main(gan.options(list(map(str, flags))))
-    return file
+            file.unlink(missing_ok=True)
+            with monkeypatch.context() as patch:
+                patch.setattr(gan, "nnapplygrade", spoil)
+                flags = flags_of(small_data, tmp_path, "--epoch", 4)
+                status, said = status_and_output(gan, flags, capsys)
+            assert status == 0 and said.out.count("c_loss") == 4
+            assert said.err.count("\n") == 1
+            assert "epoch 2" in said.err and "stays at epoch 1" in said.err
+            assert loadmat(file)["e"] == 1
+    # the same command, when nothing spoils it, goes on from there
+    assert status_and_output(gan, flags, capsys)[0] == 0
+    assert loadmat(file)["e"] == 4
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_flags_override_what_is_stored(gan, tmp_path, capsys):
-    file = small_run(gan, tmp_path)
-    opt = gan.options(["--resume", file])
-    assert (opt.batch_size, opt.images_num, opt.epoch) == (32, 320, 100)
-    flags = ["--batch-size", "16", "--learning-rate", "0.5", "--epoch", "7"]
-    opt = gan.options(["--resume", file, *flags])
-    assert (opt.batch_size, opt.images_num, opt.learning_rate, opt.epoch) == (
-        16,
-        320,
-        0.5,
-        7,
-    )
-    # --seed starts the stream anew
-    opt = gan.options(["--resume", file, "--seed", "3"])
-    train_x = gan.load_train_x(opt.data, opt.images_num)
-    gan.resume(opt, gan.nnsetup([100, 24, 784]), gan.nnsetup([784, 24, 1]), train_x)
-    drawn = gan.rand(1, 3)
-    gan.rng(3)
-    np.testing.assert_array_equal(drawn, gan.rand(1, 3))
+def test_two_runs_on_one_file(one, small_data, tmp_path, capsys, monkeypatch):
+    """The other one saved meanwhile: this one says so and leaves the file as it is."""
+    flags = flags_of(small_data, tmp_path, "--epoch", 3)
+    file = tmp_path / "run.mat"
+    save_images = one.save_images
+
+    def other_run(images, count, path):
+        save_images(images, count, path)
+        if "epoch_2" in path:
+            content = file.read_bytes()
+            file.write_bytes(content[:100] + b"another time" + content[112:])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "save_images", other_run)
+        status, said = status_and_output(one, flags, capsys)
+    assert status == 2 and said.err.count("\n") == 1 and "run.mat" in said.err
+    assert loadmat(file)["e"] == 1
+    assert b"another time" in file.read_bytes()[:128]
+    # a file that was moved away is written anew
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "end_step", lambda *x: file.unlink(missing_ok=True))
+        assert status_and_output(one, flags, capsys)[0] == 0
+    assert loadmat(file)["e"] == 3
+
+
+@POSIX
+@pytest.mark.usefixtures("small_networks")
+def test_a_link_stays_one(one, small_data, tmp_path, capsys):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run.mat").symlink_to("disk/target.mat")
+    for e in 1, 2:
+        flags = flags_of(small_data, tmp_path, "--epoch", e)
+        assert status_and_output(one, flags, capsys)[0] == 0
+    assert os.readlink(tmp_path / "run.mat") == "disk/target.mat"
+    assert loadmat(tmp_path / "disk" / "target.mat")["e"] == 2
+    assert os.listdir(tmp_path / "disk") == ["target.mat"]
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_every_seed_is_resumed(gan, tmp_path):
-    """The largest too."""
-    file = small_run(gan, tmp_path, "--seed", 2**32 - 1)
-    opt = gan.options(["--resume", file, "--epoch", "3", "--pics", str(tmp_path)])
-    assert opt.seed == 2**32 - 1
-    gan.main(opt)
+@pytest.mark.parametrize("times", [1, 6, 7])
+def test_windows_locks(one, times, small_data, tmp_path, capsys, monkeypatch):
+    """A scanner reads the file for a while: the run waits; for ever: it says so."""
+    replace = os.replace
+    failed = {}
+    slept = []
+
+    def locked(part, target):
+        failed[target] = failed.get(target, 0) + 1
+        if failed[target] <= times:
+            raise PermissionError(errno.EACCES, "Access is denied", part)
+        replace(part, target)
+
+    monkeypatch.setattr(os, "replace", locked)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    flags = flags_of(small_data, tmp_path, "--epoch", 1)
+    status, said = status_and_output(one, flags, capsys)
+    if times == 7:
+        assert (status, said.out) == (2, "") and said.err.count("\n") == 1
+        assert f"{tmp_path / 'run.mat'}: cannot be written" in said.err
+        assert os.listdir(tmp_path) == [] and 5 < sum(slept) < 10  # seconds
+    else:
+        assert (status, said.err) == (0, "")
+        assert len(failed) == 2 and len(slept) == 2 * times
+        assert sorted(os.listdir(tmp_path)) == ["pics", "run.mat"]
+
+
+def failing_fsync(monkeypatch, number):
+    """Make os.fsync fail with this errno; the list of its calls."""
+    calls = []
+
+    def fsync(file):
+        calls.append(file)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return calls
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_drives_that_cannot_flush(one, finished, number, capsys, monkeypatch):
+    flags, _ = finished
+    calls = failing_fsync(monkeypatch, number)
+    assert status_and_output(one, [*flags, "--epoch", 3], capsys)[0] == 0
+    assert len(calls) == 2  # a picture and a checkpoint
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("kind", ["epoch_3", "run.mat"])
+def test_disks_that_fail(
+    one, finished, kind, number, small_data, tmp_path, capsys, monkeypatch
+):
+    """One line that names the file, nothing half written, and later it goes on."""
+    flags, before = finished
+    write_whole = one.write_whole
+
+    def write(path, content):
+        with monkeypatch.context() as patch:
+            if kind in str(path):
+                failing_fsync(patch, number)
+            write_whole(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "write_whole", write)
+        status, said = status_and_output(one, [*flags, "--epoch", 3], capsys)
+    assert status == 2 and os.strerror(number) in said.err.splitlines()[-1]
+    assert kind in said.err.splitlines()[-1]
+    assert (tmp_path / "run.mat").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["pics", "run.mat"]
+    assert status_and_output(one, [*flags, "--epoch", 3], capsys)[0] == 0
+    (tmp_path / "uncut").mkdir()
+    uncut = flags_of(small_data, tmp_path / "uncut", "--epoch", 3)
+    assert status_and_output(one, uncut, capsys)[0] == 0
+    assert_same(tmp_path / "run.mat", tmp_path / "uncut" / "run.mat")
+
+
+# --------------------------------------------------------------------- files to refuse
 
 
 @pytest.mark.usefixtures("small_networks")
-def test_nothing_left_to_do(gan, tmp_path, capsys):
-    """Already at --epoch: says so, exit 0, nothing trained or written."""
-    file = small_run(gan, tmp_path)
-    with open(file, "rb") as f:
-        before = f.read()
-    status, said = status_and_output(
-        gan, ["--resume", file, "--epoch", 2, "--checkpoint", file], capsys
-    )
-    assert (status, said.out) == (0, "")
-    assert said.err.count("\n") == 1 and "2 epochs" in said.err
-    with open(file, "rb") as f:
-        assert f.read() == before
-
-
-def matlab_workspace(file, out, **more):
-    """A workspace as the original leaves it, made from our checkpoint.
-
-    As by save('workspace.mat','generator','discriminator','e'), with the fields
-    z a d dw db that the original's functions leave in the layers.
-    """
-    mat = loadmat(file, simplify_cells=True)
-    for name in "generator", "discriminator":
-        sizes = mat[name]["architecture"].astype(int)
-        layers = np.empty((1, 3), object)
-        layers[0, 0] = {"a": np.ones((32, sizes[0]))}
-        for i in 1, 2:
-            layer = dict(mat[name]["layers"][i])
-            for k in layer:
-                rows = sizes[i - 1] if k[0] == "w" else 1
-                layer[k] = np.reshape(layer[k], (rows, sizes[i]))
-            extra = {k: np.ones((32, sizes[i])) for k in "zad"}
-            layers[0, i] = {
-                **layer,
-                **extra,
-                "dw": np.ones((sizes[i - 1], sizes[i])),
-                "db": 1.0,
-            }
-        mat[name]["layers"] = layers
-        mat[name]["architecture"] = mat[name]["architecture"].astype(float)
-    savemat(
-        out, {k: mat[k] for k in ("generator", "discriminator")} | {"e": 2.0} | more
-    )
-
-
-@pytest.mark.usefixtures("small_networks")
-def test_workspace_of_the_original(gan, tmp_path, capsys):
-    """It resumes without our variables: the stream is --seed's, old losses are NaN."""
-    file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
-    matlab_workspace(file, out)
-    capsys.readouterr()
-    new = str(tmp_path / "new.mat")
-    flags = ["--resume", out, "--epoch", "3", "--seed", "4", *map(str, SMALL)]
-    gan.main(
-        gan.options([*flags, "--checkpoint", new, "--pics", str(tmp_path / "pics")])
-    )
-    mat = loadmat(new)
-    assert mat["e"] == 3 and mat["c_loss"].shape == (30, 1)
-    assert np.isnan(mat["c_loss"][:20]).all() and np.isfinite(mat["c_loss"][20:]).all()
-    # the same step by step: the checkpoint's networks, and a stream that starts from 4
-    matlab = str(tmp_path / "same.mat")
-    flags = ["--resume", file, "--epoch", "3", "--seed", "4"]
-    gan.main(
-        gan.options([*flags, "--checkpoint", matlab, "--pics", str(tmp_path / "pics")])
-    )
-    np.testing.assert_array_equal(mat["d_loss"][20:], loadmat(matlab)["d_loss"][20:])
-
-
-@pytest.mark.usefixtures("small_networks")
-def test_workspace_of_the_other_script(tmp_path, capsys):
-    import gan_adam
+def test_files_that_are_no_checkpoint(one, small_data, tmp_path, capsys):
+    """The data, the other script's, a MATLAB workspace, v7.3, 22 bytes: left alone."""
     import gan_mbgd
 
-    for mine, other in (gan_adam, gan_mbgd), (gan_mbgd, gan_adam):
-        (tmp_path / mine.__name__).mkdir()
-        file = small_run(mine, tmp_path / mine.__name__)
-        status, said = status_and_output(
-            other, ["--resume", file, "--epoch", 3], capsys
-        )
-        assert (status, said.out) == (2, "")
-        assert (
-            said.err.count("\n") == 1
-            and "other script" in said.err
-            and file in said.err
-        )
+    file = tmp_path / "run.mat"
+    flags = flags_of(small_data, tmp_path, "--epoch", 1)
+    assert status_and_output(gan_mbgd, flags, capsys)[0] == 0
+    shutil.copy(small_data, tmp_path / "data.mat")
+    savemat(tmp_path / "workspace.mat", {"e": 3.0, "generator": {"t": 1.0}})
+    contents = [file.read_bytes(), (tmp_path / "data.mat").read_bytes()]
+    contents += [(tmp_path / "workspace.mat").read_bytes()]
+    contents += [b"MATLAB 7.3 MAT-file, Platform".ljust(124) + b"\x00\x02IM" + bytes(9)]
+    contents += [b"\x89HDF\r\n\x1a\n" + bytes(2000), b"MATLAB 5.0 MAT-file, 2", b"e"]
+    for content in contents:
+        file.write_bytes(content)
+        assert_refused(one, flags, [file], capsys)
+        assert file.read_bytes() == content
 
 
-def with_layer(network, **values):
-    """A copy of the struct `network`, other values in the first layer with weights."""
-    layers = np.empty((1, 3), object)
-    layers[0] = [
-        network["layers"][0],
-        network["layers"][1] | values,
-        network["layers"][2],
-    ]
-    return network | {"layers": layers}
+def test_a_checkpoint_cut_short(one, finished, tmp_path, capsys):
+    """At any place: refused in one line, and left as it is."""
+    flags, content = finished
+    file = tmp_path / "run.mat"
+    for size in [1, 127, 128, 200, *range(300, len(content), len(content) // 40)]:
+        file.write_bytes(content[:size])
+        said = assert_refused(one, [*flags, "--epoch", 3], [file], capsys)
+        assert said.count("\n") == 1 and "()" not in said
+        assert file.read_bytes() == content[:size]
+    file.write_bytes(content[:-1])  # the last number is not whole
+    assert_refused(one, [*flags, "--epoch", 3], [file], capsys)
 
 
-def foreign_files(gan, whole):
-    """Variants of a checkpoint's variables `whole` that make no checkpoint.
-
-    Yields pairs of what is wrong and the variables.
-    """
-    generator = whole["generator"]
-    w = generator["layers"][1]["w"]
-    state = whole["rng_state"]
-
-    def other_generator(**values):
-        return {"generator": with_layer(generator, **values)}
-
-    yield "no networks", {"e": 3.0}
-    yield "no e", {k: v for k, v in whole.items() if k != "e"}
-    for what, variables in {
-        "a number for a network": {"generator": 1.0},
-        "another architecture": other_generator(w=w[:, :-1]),
-        "networks swapped": {
-            "generator": whole["discriminator"],
-            "discriminator": generator,
-        },
-        "no layers": {
-            "generator": {k: v for k, v in generator.items() if k != "layers"}
-        },
-        "text for e": {"e": "two"},
-        "infinite e": {"e": np.inf},
-        "no number for e": {"e": np.nan},
-        "nothing for e": {"e": np.zeros((0, 0))},
-        "complex e": {"e": 2j},
-        "e before the first epoch": {"e": -3.0},
-        "half an epoch": {"e": 1.5},
-        "e beyond all bounds": {"e": 1e300},
-        "e that takes gigabytes": {"e": 5e7},
-        "a broken stream": {"rng_state": np.arange(10)},
-        "a short stream": {"rng_state": state[:624]},
-        "a stream beyond its end": {
-            "rng_state": np.append(state[:624], np.uint32(10**6))
-        },
-        "an infinite stream": {"rng_state": np.append(state[:624], np.inf)},
-        "a stream of doubles": {"rng_state": state * 1.5},
-        "a weight that is no real number": other_generator(w=1j * w),
-        "a text for a weight": other_generator(w="text"),
-        "a transposed weight": other_generator(w=w.T),
-        "a weight that is not finite": other_generator(w=np.full(w.shape, np.inf)),
-        "weights that are all zero": other_generator(w=0 * w),
-        "a bias of another length": other_generator(b=generator["layers"][1]["b"][:-1]),
-        "a broken setting": {"batch_size": 3.5},
-        "NaN for a setting": {"learning_rate": np.nan},
-        "nothing for a setting": {"images_num": np.zeros((0, 0))},
-        "two values for a setting": {"images_num": np.ones(2)},
-        "a cell for a setting": {"precision": np.array(["double", 1.0], object)},
-        "another word for a setting": {"precision": "half"},
-        "text for losses": {"c_loss": "text"},
-        "losses of another length": {"c_loss": np.ones((3, 1))},
-        "losses of two lengths": {"d_loss": np.ones((19, 1))},
-        "one loss of two": {"d_loss": 1.0},
-    }.items():
-        yield what, whole | variables
-    if gan.__name__ == "gan_adam":
-        for k, value in (
-            *(("t", x) for x in (-1.0, np.nan, np.inf, "two", np.ones(3))),
-            *(("beta1", 1.0), ("beta2", 1.5), ("beta2", -0.1)),
-            *(("epsilon", np.nan), ("epsilon", -1.0), ("epsilon", np.inf)),
-        ):
-            yield f"{k} {value}", whole | {"generator": generator | {k: value}}
-        yield "a moment of another shape", whole | other_generator(w_m=0.0)
-        yield (
-            "a moment that is not finite",
-            whole | other_generator(w_v=np.full(w.shape, np.nan)),
-        )
-        layers = generator["layers"][1]
-        lacking = {k: v for k, v in layers.items() if k != "b_v"}
-        cells = np.empty((1, 3), object)
-        cells[0] = [generator["layers"][0], lacking, generator["layers"][2]]
-        yield "no b_v", whole | {"generator": generator | {"layers": cells}}
-
-
-@pytest.mark.usefixtures("small_networks")
-def test_other_foreign_files(gan, small_data, tmp_path, capsys):
-    """Each lacks something, or has another form: one line, status 2, no traceback."""
-    file = small_run(gan, tmp_path)
-    capsys.readouterr()
-    whole = loadmat(file, simplify_cells=True)
-    # made-up images will do here; without a checksum any do
-    whole = {k: v for k, v in whole.items() if k[0] != "_" and k != "images_sha256"}
-    bad = str(tmp_path / "bad.mat")
-    savemat(bad, whole)  # as it is it is accepted: 2 epochs are done
-    flags = ["--resume", bad, "--pics", str(tmp_path / "none"), "--data", small_data]
-    gan.main(gan.options([*flags, "--epoch", "2"]))
-    assert "2 epochs" in capsys.readouterr().err
-    for what, variables in foreign_files(gan, whole):
-        savemat(bad, variables)
-        with pytest.raises(SystemExit) as end:
-            gan.main(gan.options(flags))
-        said = capsys.readouterr()
-        assert end.value.code == 2 and said.out == "", what
-        assert said.err.count("\n") == 1 and len(said.err) < 300, what
-    # a broken setting is one too where a flag takes its place
-    savemat(bad, whole | {"batch_size": 0.0})
-    status, said = status_and_output(gan, [*flags, "--batch-size", 32], capsys)
-    assert status == 2 and said.err.count("\n") == 1 and "batch_size" in said.err
-    # the file is named, not a flag that nobody gave
-    for rate in np.nan, np.inf, 0.0, -1.0, "fast", np.ones(2):
-        savemat(bad, whole | {"learning_rate": rate})
-        status, said = status_and_output(gan, flags, capsys)
-        assert status == 2 and said.err.count("\n") == 1
-        assert f"--resume {bad}: learning_rate must" in said.err
-    assert not (tmp_path / "none").exists()
-
-
-@pytest.mark.usefixtures("small_networks")
-def test_whole_numbers_are_numbers(gan, tmp_path, capsys):
-    """MATLAB stores doubles that are whole as bytes, and as such SciPy reads them."""
-    file = small_run(gan, tmp_path)
-    mat = loadmat(file, simplify_cells=True)
-    whole = {k: v for k, v in mat.items() if k[0] != "_"}
-    zeros = np.zeros(24, np.uint8)
-    savemat(
-        tmp_path / "bytes.mat",
-        whole | {"generator": with_layer(whole["generator"], b=zeros)},
-    )
-    opt = gan.options(["--resume", str(tmp_path / "bytes.mat")])
-    generator, discriminator = gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
-    train_x = gan.load_train_x(opt.data, opt.images_num)
-    gan.resume(opt, generator, discriminator, train_x)
-    b = generator["layers"][1]["b"]
-    assert b.shape == (1, 24) and b.dtype == np.float64 and not b.any()
-
-
-@pytest.mark.usefixtures("small_networks")
-def test_a_workspace_that_says_not_all(gan, tmp_path, capsys):
-    """With a stream and one step's losses, as MATLAB leaves them; without settings."""
-    file, out = small_run(gan, tmp_path), str(tmp_path / "workspace.mat")
-    state = loadmat(file)["rng_state"]
-    matlab_workspace(file, out, rng_state=state, c_loss=0.5, d_loss=0.25)
-    capsys.readouterr()
-    new = str(tmp_path / "new.mat")
-    flags = ["--epoch", "3", "--pics", str(tmp_path / "pics")]
-    gan.main(
-        gan.options(["--resume", out, *flags, *map(str, SMALL), "--checkpoint", new])
-    )
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and said.startswith(gan.__name__)
-    for words in "images_num 320", "batch_size 32", "seed 0", "gradient matlab":
-        assert words in said
-    same = str(tmp_path / "same.mat")
-    gan.main(gan.options(["--resume", file, *flags, "--checkpoint", same]))
-    assert capsys.readouterr().err == ""
-    new, same = loadmat(new), loadmat(same)
-    assert np.isnan(new["c_loss"][:20]).all() and new["c_loss"].shape == (30, 1)
-    np.testing.assert_array_equal(new["c_loss"][20:], same["c_loss"][20:])
-    np.testing.assert_array_equal(new["rng_state"], same["rng_state"])
-
-
-@pytest.mark.parametrize(
-    "head", [b"MATLAB 7.3 MAT-file, Platform", b"\x89HDF\r\n\x1a\n\0\0\0"]
-)
-def test_v73_files(gan, tmp_path, head, capsys):
-    file = tmp_path / "new.mat"
-    file.write_bytes(head + bytes(2000))
-    for flag in "--resume", "--data":
-        status, said = status_and_output(gan, [flag, file], capsys)
-        assert (status, said.out) == (2, "")
-        assert said.err.count("\n") == 1 and "-v7" in said.err and flag in said.err
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_mark(name):
+    """It is the script's, also where the file has another name."""
+    assert __import__(name).SCRIPT == name

@@ -1,0 +1,62 @@
+"""The golden records with other processors' kernels of OpenBLAS, which add up anew."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import DATA, ROOT, SCRIPTS, TESTS
+from scipy.io import loadmat
+
+KERNELS = {  # what a processor must have to run it, and the name it then says
+    "Prescott": ("pni", "Katmai"),
+    "Sandybridge": ("avx", "Sandybridge"),
+    "Haswell": ("avx2", "Haswell"),
+    "SkylakeX": ("avx512vl", "SkylakeX"),
+}
+RTOL = {"gan_adam": 1e-11, "gan_mbgd": 1e-12}  # as in test_run.py
+
+RUN = """
+import sys
+from threadpoolctl import threadpool_info
+import {name} as gan
+print("kernels", [x.get("architecture") for x in threadpool_info()])
+gan.main(gan.options(sys.argv[1:]))
+"""
+
+
+def processor_flags():
+    """What the processor can do, in Linux's words."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            return f.read().split()
+    except OSError:
+        pytest.skip("what the processor can do is known in Linux only")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_kernel(name, kernel, tmp_path):
+    """100 steps agree with Octave's as closely as this machine's own kernel does."""
+    pytest.importorskip("threadpoolctl")
+    needed, said = KERNELS[kernel]
+    if needed not in processor_flags():
+        pytest.skip(f"this processor cannot run {kernel}")
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": kernel}
+    flags = ["--images-num", "6000", "--epoch", "1", "--checkpoint", "run.mat"]
+    end = subprocess.run(
+        [sys.executable, "-c", RUN.format(name=name), *flags, "--data", DATA],
+        cwd=tmp_path,
+        env={**env, "PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+    )
+    assert end.returncode == 0, end.stderr
+    if f"'{said}'" not in end.stdout.splitlines()[0]:
+        pytest.skip("NumPy has another BLAS than OpenBLAS")
+    golden = loadmat(os.path.join(TESTS, "matlab", f"octave_{name}_seed0_6000x2.mat"))
+    run = loadmat(tmp_path / "run.mat")
+    for loss in "c_loss", "d_loss":
+        assert run[loss].shape == (100, 1)
+        np.testing.assert_allclose(run[loss], golden[loss][:100], rtol=RTOL[name])

@@ -1,0 +1,255 @@
+"""Bad flags or images, damaged files, little memory: one clear line, status 2."""
+
+import contextlib
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ONE, POSIX, ROOT, assert_refused, run_script, small_run_flags
+from scipy.io import savemat
+from scipy.sparse import csc_matrix
+
+
+@pytest.mark.parametrize(
+    "flag, bad",
+    [
+        ("--epoch", "0 -3 1.5 nan inf x 1e3".split() + [""]),
+        ("--batch-size", "0 15 -60 60.5 nan many".split()),
+        ("--images-num", "0 -60 -1 61 nan 6000.5 70000020 all".split()),
+        ("--learning-rate", "0 -0.1 nan inf -inf 1e999 fast".split()),
+        ("--seed", "-1 4294967296 0.5 nan now".split()),
+        ("--precision", ["half", "", "Double"]),
+        ("--gradient", ["right", "MATLAB"]),
+        ("--no-such-flag", ["1"]),
+        ("--resume", ["run.mat"]),
+        ("--epo", ["3"]),
+        ("--checkpoint", ["", "."]),
+        ("--pics", ["", __file__]),
+        ("--data", [""]),
+    ],
+)
+def test_bad_values(one, flag, bad, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for value in bad:
+        assert_refused(one, [f"{flag}={value}"], [flag], capsys)
+    assert os.listdir(tmp_path) == []
+
+
+def test_edges_of_the_flags(one):
+    """The last values that are taken."""
+    flags = {"--epoch": 1, "--batch-size": 16, "--images-num": 16, "--seed": 2**32 - 1}
+    opt = one.options([str(x) for pair in flags.items() for x in pair])
+    assert (opt.epoch, opt.batch_size, opt.images_num) == (1, 16, 16)
+    assert one.options(["--learning-rate", "1.7e308"]).learning_rate == 1.7e308
+
+
+def test_the_command_line_within_another_program(one, monkeypatch):
+    """sys.argv may be empty there, or missing; flags as a list work all the same."""
+    monkeypatch.setattr(sys, "argv", [])
+    assert one.options([]).epoch == 100
+    monkeypatch.delattr(sys, "argv")
+    assert one.options(["--epoch", "3"]).epoch == 3
+
+
+@POSIX
+def test_a_pipe_is_no_checkpoint(one, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    flags = ["--checkpoint", tmp_path / "pipe"]
+    assert_refused(one, flags, ["--checkpoint", tmp_path / "pipe"], capsys)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_places_that_cannot_be_written(one, small_data, capsys, tmp_path, monkeypatch):
+    """They fail before training, named as they were typed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    flags = small_run_flags(small_data)
+    for bad in "none/run.mat", "file/run.mat":
+        said = assert_refused(one, [*flags, "--checkpoint", bad], [f" {bad}:"], capsys)
+        assert said.count("\n") == 1
+    assert_refused(one, [*flags, "--pics", "file/pics"], ["file/pics"], capsys)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+# -------------------------------------------------------------------------- the images
+
+IMAGES = np.random.RandomState(2).randint(0, 256, (120, 784)).astype(np.uint8)
+BAD_IMAGES = {
+    "no train_x": {"other": IMAGES},
+    "(120, 783)": {"train_x": IMAGES[:, :783]},
+    "(120, 28, 28)": {"train_x": IMAGES.reshape(120, 28, 28)},
+    "(60, 784)": {"train_x": IMAGES[:60]},
+    "120 x 784": {"train_x": csc_matrix(IMAGES[:, :1].astype(float))},
+    "x 784 numbers": {"train_x": IMAGES + 1j},
+    "784": {"train_x": "text"},
+    "784 numbers": {"train_x": {"a": 1.0}},
+    "not in 0..1": {"train_x": IMAGES > 100},
+    "and not in 0..1": {"train_x": IMAGES / 255},
+    "0..255": {"train_x": np.where(IMAGES == IMAGES.max(), np.nan, IMAGES)},
+    "in 0..255": {"train_x": np.where(IMAGES == 255, 255.5, IMAGES)},
+    "be in 0..255": {"train_x": IMAGES - 0.5},
+    "0 for black": {"train_x": np.zeros((120, 784))},
+    "cell": {"train_x": np.array([[1.0, "cell"]], object)},
+}
+
+
+def test_bad_images(one, capsys, tmp_path):
+    file = tmp_path / "bad.mat"
+    for words, variables in BAD_IMAGES.items():
+        savemat(file, variables)
+        words = words if words != "cell" else "train_x"
+        flags = ["--data", file, "--images-num", 120]
+        said = assert_refused(one, flags, [file, words], capsys)
+        assert said.count("\n") == 1
+    for content in b"", b"no .mat file at all" * 50, b"MATLAB 5.0 MAT-file", bytes(500):
+        file.write_bytes(content)
+        assert_refused(one, ["--data", file], [file], capsys)
+    missing = tmp_path / "missing.mat"
+    assert_refused(one, ["--data", missing], [missing], capsys)
+    assert_refused(one, ["--data", tmp_path], [tmp_path], capsys)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "single", "double"])
+def test_images_of_any_class(one, kind, tmp_path):
+    """uint8 stays so; numbers that are not whole are double(train_x), to the bit."""
+    kinds = {"single": np.float32, "double": np.float64}
+    images = IMAGES.astype(kinds.get(kind, kind))
+    savemat(tmp_path / "images.mat", {"train_x": images})
+    whole = one.load_train_x(str(tmp_path / "images.mat"), 60)
+    expected = IMAGES[:60].reshape(60, 28, 28).transpose(0, 2, 1).reshape(60, 784)
+    np.testing.assert_array_equal(whole, expected)
+    assert whole.dtype == np.uint8
+    if kind in kinds:
+        images = images * kinds[kind](0.7)
+        savemat(tmp_path / "images.mat", {"train_x": images})
+        found = one.load_train_x(str(tmp_path / "images.mat"), 60) / 255
+        images = images.astype(float)[:60].reshape(60, 28, 28).transpose(0, 2, 1)
+        np.testing.assert_array_equal(found, images.reshape(60, 784) / 255)
+        assert found.dtype == np.float64
+
+
+# ----------------------------------------------------------------------- damaged files
+
+
+def damaged_copies(content, count, seed):
+    """`count` copies of the bytes: cut short, bytes flipped, or a stretch zeroed."""
+    chance = random.Random(seed)
+    for k in range(count):
+        copy = bytearray(content)
+        at = chance.randrange(len(copy))
+        if k % 3 == 0:
+            del copy[at:]
+        elif k % 3 == 1:
+            # every other time where the file says what comes next
+            copy[at % 300 if k % 2 else at] ^= 1 << chance.randrange(8)
+        else:
+            copy[at : at + 16] = bytes(len(copy[at : at + 16]))
+        yield bytes(copy)
+
+
+@contextlib.contextmanager
+def at_most(seconds):
+    """Fail when the block takes longer."""
+
+    def too_long(*_):
+        raise AssertionError(f"took more than {seconds} s")
+
+    if os.name != "posix":
+        yield
+        return
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def test_damaged_data(one, small_data, capsys, tmp_path):
+    """120 copies: each is refused with one line, or loads the right pictures."""
+    with open(small_data, "rb") as f:
+        content = f.read()
+    right = one.load_train_x(small_data, 160)
+    file = tmp_path / "damaged.mat"
+    refused = 0
+    for copy in damaged_copies(content, 120, seed=1):
+        file.write_bytes(copy)
+        with at_most(20):
+            try:
+                found = one.load_train_x(str(file), 160)
+                np.testing.assert_array_equal(found, right)
+            except SystemExit as end:
+                refused += 1
+                said = capsys.readouterr().err
+                assert end.code == 2 and said.count("\n") == 1 and str(file) in said
+    assert refused > 60  # a flip in the header's text does no harm
+
+
+def big_matrix(name, kind):
+    """A .mat file that declares gigabytes in a matrix of class number `kind`."""
+
+    def element(kind, content):
+        return struct.pack("<II", kind, len(content)) + content
+
+    body = element(6, struct.pack("<II", kind, 0))
+    body += element(5, struct.pack("<2i", 2**30, 784))
+    body += element(1, name.ljust(8, b"\0")) + struct.pack("<II", 9, 2**31 - 8)
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    return header + element(14, body)
+
+
+LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="the limit on memory works in Linux only"
+)
+
+
+@LINUX
+def test_files_that_declare_gigabytes(tmp_path):
+    """One line that names the file, within two gigabytes."""
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (2 * 10**9, 2 * 10**9))
+
+    files = []
+    for name, flag in (b"train_x", "--data"), (b"e", "--checkpoint"):
+        for kind in 6, 9:  # double and uint8
+            files += [flag, f"{name.decode()}{kind}.mat"]
+            (tmp_path / files[-1]).write_bytes(big_matrix(name, kind))
+    code = f"""
+import sys
+import {ONE} as gan
+for flag, file in zip(sys.argv[1::2], sys.argv[2::2]):
+    try:
+        gan.program(gan.options(["--images-num", "60", flag, file]))
+    except SystemExit as end:
+        print(end.code)
+"""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": ROOT}
+    command = [sys.executable, "-c", code, *files]
+    end = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, preexec_fn=limit
+    )
+    assert (end.returncode, end.stdout) == (0, "2\n" * 4), end.stderr
+    said = end.stderr.splitlines()
+    assert all(file in x for file, x in zip(files[1::2], said, strict=True)), said
+
+
+@LINUX
+def test_out_of_memory(tmp_path):
+    """All images in one batch take gigabytes; one thread, as each takes memory."""
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))
+
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    flags = ["--batch-size", 60000, "--epoch", 1]
+    end = run_script(ONE, *flags, cwd=tmp_path, env=env, preexec_fn=limit)
+    assert (end.returncode, end.stdout) == (2, "")
+    assert end.stderr.count("\n") == 1 and "memory" in end.stderr
