@@ -14,25 +14,18 @@ import warnings
 import numpy as np
 from scipy.io import loadmat
 
-ROOT = os.path.realpath(__file__)  # behind symbolic links
-for _ in range(3):
-    ROOT = os.path.dirname(ROOT)
+HERE = os.path.dirname(os.path.realpath(__file__))  # behind symbolic links
+ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, ROOT)  # where the scripts are
 
 SCRIPTS = ("gan_adam", "gan_mbgd")
 NETWORKS = ("generator", "discriminator")
 PIXELS = 784  # of an image
-SETTINGS = (
-    "batch_size",
-    "images_num",
-    "learning_rate",
-    "seed",
-    "precision",
-    "gradient",
-    "images_sha256",
-)
 LOSSES = ("c_loss", "d_loss")
-CHECKPOINT_NAMES = ("e", "script", "steps", *SETTINGS, *LOSSES, "rng_state", *NETWORKS)
+SETTINGS = "batch_size images_num learning_rate seed precision gradient".split()
+TEXTS = {"precision": ["double", "single"], "gradient": ["matlab", "exact"]}
+NAMES = ["script", "e", "steps", *SETTINGS, "images_sha256", "rng_state"]
+NAMES += [*LOSSES, *NETWORKS]
 
 
 def fail(message):
@@ -54,7 +47,7 @@ def read_checkpoint(file):
     as read_network() makes them. Checkpoints of the scripts' first form, without
     `script`, are read too.
     """
-    saved = load_variables(file, CHECKPOINT_NAMES)
+    saved = load_variables(file, NAMES)
     try:
         return check_checkpoint(saved)
     except ValueError as error:
@@ -66,16 +59,16 @@ def check_checkpoint(saved):
     script = text(saved, "script") if "script" in saved else script_of(saved)
     if script not in SCRIPTS:
         raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
-    found = {"script": script, "e": whole_number(saved, "e", 0)}
-    found |= read_settings(saved)
-    for name, words in ("precision", "double single"), ("gradient", "matlab exact"):
-        found[name] = text(saved, name)
-        if found[name] not in words.split():
-            raise ValueError(f"{name} must be {words.replace(' ', ' or ')}")
+    found = {"script": script, "e": whole_number(saved, "e", 0), **read_settings(saved)}
+    found |= {name: text(saved, name) for name in TEXTS}
+    for name, words in TEXTS.items():
+        if found[name] not in words:
+            raise ValueError(f"{name} must be {' or '.join(words)}")
     found["images_sha256"] = text(saved, "images_sha256")
     steps = found["c_loss"].size
-    if steps != (whole_number(saved, "steps", 0) if "steps" in saved else steps):
-        raise ValueError("c_loss and d_loss must have a number for each step")
+    asked = whole_number(saved, "steps", 0) if "steps" in saved else steps
+    if steps != asked:
+        raise ValueError(f"c_loss and d_loss must have {asked} numbers, one a step")
     if steps < found["e"] - 1:  # the last epoch may be one without a step
         raise ValueError(f"{found['e']} epochs cannot have {steps} steps")
     found["rng_state"] = read_stream(saved)
@@ -84,7 +77,7 @@ def check_checkpoint(saved):
 
 def script_of(saved):
     """The script that the networks are of: only those of gan_adam have t."""
-    return SCRIPTS[0 if "t" in read_struct(saved, "generator") else 1]
+    return "gan_adam" if "t" in read_struct(saved, "generator") else "gan_mbgd"
 
 
 def read_settings(saved):
@@ -98,8 +91,6 @@ def read_settings(saved):
         "batch_size": whole_number(saved, "batch_size", 16),  # a picture shows 16
         "learning_rate": number(saved, "learning_rate"),
     }
-    if found["seed"] >= 2**32:
-        raise ValueError("seed must be below 2^32")
     if found["images_num"] % found["batch_size"]:
         raise ValueError("images_num must be a multiple of batch_size")
     if not 0 < found["learning_rate"] < math.inf:
@@ -114,10 +105,9 @@ def read_stream(saved):
     """rng_state, MATLAB's s.State of its twister: (625,) uint32; else ValueError."""
     state = numbers(saved, "rng_state")
     is_word = (state >= 0) & (state < 2**32) & (state % 1 == 0)
-    if state.size != 625 or not is_word.all() or not state[:-1].any():
-        raise ValueError("rng_state must be the 625 whole numbers of MATLAB's twister")
-    if state[-1] > 624:  # how many of the 624 words are used
-        raise ValueError("rng_state must end with a number up to 624")
+    words, used = state[:-1], state[-1:]
+    if state.size != 625 or not is_word.all() or not words.any() or used > 624:
+        raise ValueError("rng_state must be the 625 numbers of MATLAB's twister")
     return state.astype(np.uint32)
 
 
@@ -169,7 +159,8 @@ def read_layer(layer, label, shape, fields, finite):
             continue
         x = arrays[name] = numbers(layer, name, size, what)
         if finite and not np.isfinite(x).all():
-            raise ValueError(f"{what} has NaN or Inf: the training diverged")
+            hint = "the training diverged, use an earlier file"
+            raise ValueError(f"{what} has NaN or Inf; {hint}")
         if name == "w" and not x.any():  # random weights are never all 0
             raise ValueError(f"{what} must not be all 0")
     return arrays
@@ -222,11 +213,10 @@ def load_variables(file, names):
                 fail(f"{file}: {kind}, but with '-v7.3'; save it anew with '-v7'")
             if form not in (b"\x00\x01IM", b"\x01\x00MI"):
                 fail(f"{file}: {kind}")
-            variables = loadmat(f, variable_names=names, simplify_cells=True)
+            return loadmat(f, variable_names=names, simplify_cells=True)
     except Exception as error:  # SciPy raises almost anything on a damaged file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         fail(f"{file}: cannot be read ({reason})")
-    return {name: x for name, x in variables.items() if name in names}
 
 
 def need(saved, name, label):
@@ -253,19 +243,18 @@ def number(saved, name, label=None):
     return numbers(saved, name, (1, 1), label).item()
 
 
-def whole_number(saved, name, low):
-    """saved[name] as an int of at least `low`; else ValueError."""
-    x = number(saved, name)
-    if not low <= x < math.inf or x % 1:
-        raise ValueError(f"{name} must be a whole number from {low} on")
+def whole_number(saved, name, low, label=None):
+    """saved[name] as an int in low..2^32-1; else ValueError."""
+    x = number(saved, name, label)
+    if not low <= x < 2**32 or x % 1:
+        label = label or name
+        raise ValueError(f"{label} must be a whole number from {low} on, below 2^32")
     return int(x)
 
 
 def text(saved, name):
     """saved[name], a row of characters, as a str; else ValueError."""
     x = need(saved, name, name)
-    if isinstance(x, np.ndarray) and x.dtype.kind == "U" and x.size == 0:
-        return ""  # MATLAB's ''
     if not isinstance(x, str):
         raise ValueError(f"{name} must be a row of characters")
     return x

@@ -1,0 +1,211 @@
+"""Turn a workspace that MATLAB saved into a checkpoint, from which the port goes on.
+
+    python tests/matlab/from_workspace.py WORKSPACE.mat RUN.mat
+
+In MATLAB, after the training or after Ctrl-C:
+
+    rng_state = rng; save('workspace.mat', '-v7')
+
+It prints the command that goes on. Which script made the workspace is told by its
+networks. An epoch that Ctrl-C cut short counts as done. Losses that MATLAB did not keep
+are NaN. Flags say what the workspace does not; without them the original's values are
+taken. A checkpoint of the port's first form, without the variable `script`, is turned
+into one of today's.
+"""
+
+import argparse
+import importlib
+import os
+import re
+import shlex
+import sys
+from unittest import mock
+
+import checkpoints
+import numpy as np
+from checkpoints import LOSSES, NETWORKS, SETTINGS, fail, whole_number
+
+STEPS = 10**8  # a run of more steps, a year long, is a damaged file
+
+
+def main(argv=None):
+    """The program, with the words of the command line."""
+    opt = options(argv)
+    if os.path.exists(opt.run):
+        fail(f"{opt.run}: already exists; name a new file")
+    saved = checkpoints.load_variables(opt.workspace, [*checkpoints.NAMES, "t"])
+    try:
+        saved["script"] = checkpoints.script_of(saved)
+        gan = importlib.import_module(saved["script"])
+        add_settings(saved, opt, gan)
+        add_stream(saved, opt, gan)
+        add_losses(saved, opt)
+        checkpoint = checkpoints.check_checkpoint(saved)
+    except ValueError as error:
+        fail(f"{opt.workspace}: {error}")
+    flags = flags_of(checkpoint, opt, gan)
+    try:
+        write_checkpoint(checkpoint, opt, gan, flags)
+    except OSError as error:
+        fail(f"{error.filename or opt.run}: {error.strerror}")
+    script = f"{gan.__name__}.py"
+    if not os.path.exists(script):
+        script = os.path.join(gan.HERE, script)
+    command = " ".join(quoted(word) for word in ["python", script, *flags])
+    print(f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}")
+
+
+# -------------------------------------------------------- what a workspace may lack
+
+
+def add_settings(saved, opt, gan):
+    """Add the settings that MATLAB's workspace `saved` lacks, and say which."""
+    added = []
+    for name in "batch_size", "images_num", "learning_rate":
+        value = getattr(opt, name)
+        if name not in saved:
+            saved[name] = getattr(gan, name.upper()) if value is None else value
+            added.append(f"{name} {saved[name]}")
+        elif value is not None and not np.array_equal(saved[name], value):
+            raise ValueError(f"{name} is {saved[name]} there, and not {value}")
+    if added:
+        print(f"{opt.workspace} lacks some settings; using {', '.join(added)}")
+    saved.setdefault("precision", "double")
+    saved.setdefault("gradient", "matlab")
+    saved.setdefault("images_sha256", "")
+
+
+def add_stream(saved, opt, gan):
+    """Make rng_state the words of MATLAB's twister, and add the seed."""
+    if "rng_state" not in saved:
+        if opt.seed is not None:
+            saved["seed"] = opt.seed
+        seed = whole_number(saved, "seed", 0) if "seed" in saved else 0
+        print(f"{opt.workspace} lacks rng_state; going on as after rng({seed})")
+        gan.rng(seed)
+        _, words, used, *_ = gan.stream.get_state()
+        saved |= {"seed": seed, "rng_state": np.append(words, used)}
+        return
+    if opt.seed is not None:
+        raise ValueError("has rng_state; --seed is for a workspace without")
+    state = saved["rng_state"]
+    if isinstance(state, dict):  # MATLAB: rng_state = rng
+        saved.setdefault("seed", state.get("Seed", 0))
+        state = state.get("State") if state.get("Type") == "twister" else None
+    if np.size(state) != 625:
+        hint = "save the workspace without it, and give --seed"
+        raise ValueError(f"rng_state is not of MATLAB's twister; {hint}")
+    saved["rng_state"] = state
+    saved.setdefault("seed", 0)
+
+
+def add_losses(saved, opt):
+    """Make c_loss and d_loss one number a step; say if Ctrl-C cut an epoch short."""
+    if "steps" in saved:  # a checkpoint of ours, which has all of them
+        return
+    e = whole_number(saved, "e", 1)
+    images_num = whole_number(saved, "images_num", 1)
+    batch_num = images_num // whole_number(saved, "batch_size", 1)
+    t = batch_num
+    if "t" in saved:  # the batch that MATLAB was at
+        t = whole_number(saved, "t", 0)
+    elif saved["script"] == "gan_adam":  # Adam counts its updates, one a step
+        nn = checkpoints.read_struct(saved, "discriminator")
+        t = whole_number(nn, "t", 0, "discriminator.t") - (e - 1) * batch_num
+    steps = (e - 1) * batch_num + t
+    if not 0 <= t <= batch_num or not 0 <= steps <= STEPS:
+        hint = "give --images-num and --batch-size as they were"
+        raise ValueError(f"epoch {e} has no batch {t}, but {batch_num} of them; {hint}")
+    if t < batch_num:
+        stopped = f"epoch {e} was stopped after batch {t} of {batch_num}"
+        print(f"{opt.workspace}: {stopped}; going on with epoch {e + 1}")
+    losses = {name: np.ravel(saved.get(name, np.nan)) for name in LOSSES}
+    if all(x.size == 1 for x in losses.values()) and steps != 1:
+        # MATLAB: has the last ones only, if any
+        losses = dict.fromkeys(LOSSES, np.full(steps, np.nan))
+    saved |= {"steps": steps, **losses}
+
+
+# ------------------------------------------------------------------- the checkpoint
+
+
+def flags_of(checkpoint, opt, gan):
+    """The flags with which the script goes on: those that are not its defaults."""
+    flags = ["--checkpoint", opt.run]
+    if opt.data:
+        flags += ["--data", opt.data]
+    usual = gan.options([])
+    for name in SETTINGS:
+        if checkpoint[name] != getattr(usual, name):
+            flags += [f"--{name.replace('_', '-')}", str(checkpoint[name])]
+    return flags
+
+
+def write_checkpoint(checkpoint, opt, gan, flags):
+    """Have the script write opt.run: it loads the images and builds the networks."""
+
+    def begin(script_opt, train_x, *networks):
+        settings = gan.settings_of(script_opt, train_x)
+        if checkpoint["images_sha256"] not in ("", settings["images_sha256"]):
+            fail(f"{opt.workspace}: was trained on other images; name its --data")
+        for net, nn in zip(NETWORKS, networks, strict=True):
+            check_fields(checkpoint[net], net, nn, opt, gan)
+            gan.fill_network(script_opt, nn, checkpoint[net])
+        *words, used = checkpoint["rng_state"].tolist()
+        gan.stream.set_state(("MT19937", words, used))
+        run = {name: checkpoint[name] for name in ("e", *LOSSES)}
+        run |= {"settings": settings, "head": b""}
+        gan.save_checkpoint(run, script_opt, *networks)
+        return {"e": script_opt.epoch}  # all epochs are done: main ends
+
+    # fail: so that what the script says of a file names this program
+    with mock.patch.multiple(gan, begin=begin, fail=fail):
+        gan.main(gan.options(flags))
+
+
+def check_fields(struct, net, nn, opt, gan):
+    """End the program if layer sizes, or Adam's numbers, are not the script's."""
+    for name in nn:
+        if name not in ("t", "layers") and struct[name] != nn[name]:
+            fail(
+                f"{opt.workspace}: {net}.{name} is {struct[name]}, and {nn[name]} in "
+                f"{gan.__name__}.py; change its nnsetup, then start this again"
+            )
+
+
+def quoted(word):
+    """The word as a shell takes it: sh, or cmd and PowerShell on Windows."""
+    if os.name == "posix":
+        return shlex.quote(word)
+    return word if re.fullmatch(r"[\w.:/\\+-]+", word) else f'"{word}"'
+
+
+# ---------------------------------------------------------------------- the program
+
+
+def options(argv=None):
+    """The flags in the list `argv`, or the command line's; fails where it is wrong."""
+    parser = argparse.ArgumentParser(
+        description="Turn a workspace that MATLAB saved into a checkpoint.",
+        allow_abbrev=False,
+    )
+    parser.error = fail
+    add = parser.add_argument
+    text = "in MATLAB: rng_state = rng; save('workspace.mat', '-v7')"
+    add("workspace", metavar="WORKSPACE.mat", help=text)
+    add("run", metavar="RUN.mat", help="the checkpoint to write, a new file")
+    text = "the images it was trained on (default: data/mnist_uint8.mat)"
+    add("--data", metavar="FILE", help=text)
+    text = "where the workspace lacks it (default: the original's)"
+    add("--batch-size", type=int, metavar="N", help=text)
+    add("--images-num", type=int, metavar="N", help=text)
+    add("--learning-rate", type=float, metavar="X", help=text)
+    text = "where it lacks rng_state: go on as after rng(N) (default: 0)"
+    add("--seed", type=int, metavar="N", help=text)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
+        sys.stdout.reconfigure(errors="backslashreplace")
+    main()
