@@ -285,7 +285,7 @@ def fail(message):
 
 # ------------------------------------------------------------------- the generator
 # Word for word from gan_adam.py, but for names: seed_stream is rng there,
-# uniform_matrix rand, normal_matrix randn. read_edges looks for its file elsewhere.
+# uniform_matrix rand, normal_matrix randn; and for read_edges.
 
 stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
 
@@ -297,7 +297,6 @@ def seed_stream(seed):
 
 def uniform_matrix(m, n):
     """Uniform numbers in 0..1, (m, n)."""
-    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     return stream.random_sample(m * n).reshape(m, n, order="F")
 
 
@@ -309,7 +308,6 @@ def normal_matrix(m, n):
     53 give x, a horizontal position in it. If the whole height of the strip is below
     the curve at x, x is the value. If not, further pairs decide.
     """
-    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     edges = read_edges()
     heights = np.exp(-edges * edges / 2)  # of the curve at the edges
     values = []
@@ -325,7 +323,7 @@ def normal_matrix(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # indices of pairs; each is taken once
+        unused = iter(range(pairs))  # shared with next_uniform: each pair is taken once
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
@@ -336,6 +334,7 @@ def normal_matrix(m, n):
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
             else:  # in the lowest strip, beyond r, which is edges[255]
+                # edges[256] is its width, which makes its area that of the others
                 distance = tail(edges[255], uniform, unused)
                 values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
@@ -360,7 +359,7 @@ def next_uniform(uniform, unused):
 def tail(r, uniform, unused):
     """A normal number, a float, beyond r; Marsaglia's method for the tail."""
     while True:
-        # both logarithms are below 0; the factor is 1 / r
+        # both logarithms are below 0; the factor is MATLAB's 15 digits of 1 / r
         dx = math.log(next_uniform(uniform, unused)) * 0.273661237329758
         y = math.log(next_uniform(uniform, unused))
         if -2 * y > dx * dx:
