@@ -12,7 +12,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import OCTAVE, ROOT, TESTS, octave, run_script
+from conftest import OCTAVE, ROOT, TESTS, load_tool, octave, run_script
 from scipy.io import loadmat
 
 MATLAB = os.path.join(TESTS, "matlab")
@@ -305,6 +305,120 @@ def test_randperm_of_matlab(gan):
     for n, numbers in (6, [6, 3, 5, 1, 2, 4]), (8, [6, 3, 7, 8, 5, 1, 2, 4]):
         gan.rng(0)
         assert gan.randperm(n).tolist() == numbers
+
+
+# more that MATLAB printed: where it stands, the seed ("on": the stream goes on) and the
+# call, the numbers row by row
+MORE_PRINTED = """
+# people.math.sc.edu/Burkardt/m_src, matlab_random_test.txt of R2020a, R2020b, R2021b;
+# with the first four of the next, MATLAB's help of 2009 too (bruv81b.html)
+0 rand(1, 11)
+0.8147 0.9058 0.1270 0.9134 0.6324 0.0975 0.2785 0.5469 0.9575 0.9649 0.1576
+
+on rand(3, 4)
+0.9706 0.8003 0.9157 0.6557
+0.9572 0.1419 0.7922 0.0357
+0.4854 0.4218 0.9595 0.8491
+
+on rand(5, 5)
+0.9340 0.6555 0.0462 0.9502 0.7952
+0.6787 0.1712 0.0971 0.0344 0.1869
+0.7577 0.7060 0.8235 0.4387 0.4898
+0.7431 0.0318 0.6948 0.3816 0.4456
+0.3922 0.2769 0.3171 0.7655 0.6463
+
+123456789 [rand(1, 1) for _ in range(5)]
+0.532833 0.534137 0.509553 0.713564 0.256999
+
+987654321 [rand(1, 1) for _ in range(5)]
+0.0729883 0.216037 0.464753 0.62259 0.618388
+
+# the projectors of the toolbox faust
+42 rand(5, 5)[:4]
+0.3745 0.1560 0.0206 0.1834 0.6119
+0.9507 0.0581 0.9699 0.3042 0.1395
+0.7320 0.8662 0.8324 0.5248 0.2921
+0.5987 0.6011 0.2123 0.4319 0.3664
+
+# std2 in a public m-file
+42 rand(100, 100).std(ddof=1)
+0.287630126526993
+
+# public m-files, as the next two and randi(10, 8)
+123 rand(1, 5)
+0.6965 0.2861 0.2269 0.5513 0.7195
+
+1 randperm(15)
+3 15 6 5 7 13 4 8 9 1 11 10 12 2 14
+
+0 randperm(7)
+6 3 7 5 1 2 4
+
+# help: random numbers with specific mean and variance; their mean, deviation, variance
+0 spread(5 * randn(1000, 1) + 500)
+499.8368 4.9948 24.9483
+
+# help: random numbers within a specific range; the smallest and the largest
+0 limits(50 * rand(1000, 1) + 50)
+50.0261 99.9746
+
+# the same page
+0 limits(randi([-10, 10], 1, 1000))
+-10 10
+
+# the first 36 also as randi(10, 6), the first ten in randi's help (archive.fo/PH8Nz)
+0 randi(10, 8)
+9 10 5 7 3 5 8 10
+10 10 10 8 1 4 8 4
+2 2 8 8 1 8 3 6
+10 10 10 4 9 8 7 3
+7 10 7 7 7 2 7 8
+1 5 1 2 4 5 2 3
+3 9 9 8 10 5 2 6
+6 2 10 1 1 7 5 7
+
+# stackoverflow.com/questions/66950410
+2 randi([-10, 10], 4, 4)
+-1 -2 -4 -8
+-10 -4 -5 0
+1 -6 3 -7
+-1 3 1 6
+"""
+# MATLAB R2025b, rng(1), randn(1,4), then rand(1,4), with all digits: chebfunjax's
+# example of Belyaev
+R2025B_RANDN = [
+    -0.64901376519124065,
+    1.1811660419655317,
+    -0.7584532972836916,
+    -1.1096130385015222,
+]
+R2025B_RAND = [
+    0.1862602113776709,
+    0.34556072704304774,
+    0.39676747423066994,
+    0.53881673400335695,
+]
+
+
+def test_more_numbers_of_matlab(gan):
+    """randi, which the scripts lack, is matlab_random's."""
+    matlab = load_tool("tests/recipes/matlab_random.py")
+    known = {
+        **vars(gan),
+        "randi": matlab.randi,
+        "spread": lambda x: (x.mean(), x.std(ddof=1), x.var(ddof=1)),
+        "limits": lambda x: (x.min(), x.max()),
+    }
+    for entry in MORE_PRINTED.strip().split("\n\n"):
+        head, *numbers = [x for x in entry.split("\n") if x[0] != "#"]
+        seed, call = head.split(" ", 1)
+        if seed != "on":
+            gan.rng(int(seed))
+            matlab.rng(int(seed))
+        assert_printed(np.ravel(eval(call, known)), " ".join(numbers))
+    gan.rng(1)
+    assert gan.randn(1, 4).tolist() == [R2025B_RANDN]
+    assert gan.rand(1, 4).tolist() == [R2025B_RAND]
 
 
 # ------------------------------------------------------------------- our own arithmetic

@@ -19,7 +19,7 @@ int. randperm(n) is a row, (1, n): randperm(n)[0] - 1 is an order of rows in Pyt
 
 A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
 
-    s = scipy.io.loadmat("s.mat", simplify_cells=True)["s"]
+    s = scipy.io.loadmat("s.mat")["s"]
     rng(s)
 
 Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), and
@@ -92,6 +92,9 @@ def rng(seed=None, generator="twister"):
     before = stream_state()
     if seed is None:
         return before
+    fields = getattr(seed, "dtype", np.dtype(float)).names
+    if fields and seed.size == 1:  # a struct as loadmat gives it: an array of arrays
+        seed = {name: np.asarray(seed)[name].item() for name in fields}
     if isinstance(seed, dict):
         set_stream_state(seed)
         return before
@@ -99,10 +102,7 @@ def rng(seed=None, generator="twister"):
     if isinstance(seed, str) and seed == "default":
         seed = 0
     if not is_whole(seed) or not 0 <= seed < 2**32:
-        fail(
-            "rng: needs a seed in 0..4294967295, or 'default', or what s = rng() gave; "
-            "read it from a file by loadmat(..., simplify_cells=True)"
-        )
+        fail("rng: needs a seed in 0..4294967295, or 'default', or what s = rng() gave")
     seed_of_stream = int(seed)
     seed_stream(seed_of_stream)
     return before
@@ -255,8 +255,9 @@ def stream_state():
 def set_stream_state(s):
     """Set the stream to the state s."""
     global seed_of_stream
-    if s.get("Type") != "twister":
-        fail(f"rng: the generator {s.get('Type')} is not covered, only 'twister'")
+    kind = scalar(s.get("Type"))
+    if not isinstance(kind, str) or kind != "twister":
+        fail(f"rng: the generator {kind} is not covered, only 'twister'")
     state = np.ravel(s.get("State"))
     seed = scalar(s.get("Seed", 0))
     if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in state):
@@ -284,7 +285,7 @@ def fail(message):
 
 # ------------------------------------------------------------------- the generator
 # Word for word from gan_adam.py, but for names: seed_stream is rng there,
-# uniform_matrix rand, normal_matrix randn. read_edges looks for its file elsewhere.
+# uniform_matrix rand, normal_matrix randn; and for read_edges.
 
 stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
 
@@ -296,7 +297,6 @@ def seed_stream(seed):
 
 def uniform_matrix(m, n):
     """Uniform numbers in 0..1, (m, n)."""
-    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     return stream.random_sample(m * n).reshape(m, n, order="F")
 
 
@@ -308,7 +308,6 @@ def normal_matrix(m, n):
     53 give x, a horizontal position in it. If the whole height of the strip is below
     the curve at x, x is the value. If not, further pairs decide.
     """
-    m, n = max(m, 0), max(n, 0)  # MATLAB: a negative size is 0
     edges = read_edges()
     heights = np.exp(-edges * edges / 2)  # of the curve at the edges
     values = []
@@ -324,7 +323,7 @@ def normal_matrix(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # indices of pairs; each is taken once
+        unused = iter(range(pairs))  # shared with next_uniform: each pair is taken once
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
@@ -335,6 +334,7 @@ def normal_matrix(m, n):
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
             else:  # in the lowest strip, beyond r, which is edges[255]
+                # edges[256] is its width, which makes its area that of the others
                 distance = tail(edges[255], uniform, unused)
                 values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
@@ -359,7 +359,7 @@ def next_uniform(uniform, unused):
 def tail(r, uniform, unused):
     """A normal number, a float, beyond r; Marsaglia's method for the tail."""
     while True:
-        # both logarithms are below 0; the factor is 1 / r
+        # both logarithms are below 0; the factor is MATLAB's 15 digits of 1 / r
         dx = math.log(next_uniform(uniform, unused)) * 0.273661237329758
         y = math.log(next_uniform(uniform, unused))
         if -2 * y > dx * dx:

@@ -1,23 +1,29 @@
-"""Measure both scripts: python tests/tools/benchmark.py > report.md
+"""Measure a step of both scripts, in ms: python tests/tools/benchmark.py
 
-How to read the report: a number is the median of all rounds, and ± half of what they
-span. Where other programs ran besides, which the load tells, only a report with
---threads 1 is worth anything.
+It prints a table such as this one, of two cores of an AMD EPYC (Linux, Python 3.11.7,
+numpy 2.4.6; gan_adam.m and gan_mbgd.m in the folder that GAN_MATLAB_DIR names):
 
-In each round every contestant is a new process that trains a burst of steps, one
-process after the other, so that what the machine does besides hits all alike. The
-scripts run their own main(), unchanged: a step lasts from one call of unifrnd to the
-next. The floor is a step's eleven large matrix products and nothing else, measured
-right after the burst, in the same process. PyTorch, JAX and Octave, where they are
-installed, do the same work with at most as many threads; Octave runs the original
-scripts in the folder that GAN_MATLAB_DIR names.
+| ms a step | the port | its floor | PyTorch 2.13, eager | Octave 7.3, the original |
+| --- | ---: | ---: | ---: | ---: |
+| gan_adam, double | 16.50 ±1.93 | 7.24 ±2.46 | 12.25 ±0.95 | 39.40 ±9.29 |
+| gan_adam, single | 7.56 ±0.81 | 3.24 ±0.13 | 5.97 ±0.54 | |
+| gan_mbgd, double | 14.26 ±2.53 | 7.61 ±1.25 | 13.17 ±1.14 | 22.75 ±18.20 |
+| gan_mbgd, single | 5.05 ±1.65 | 3.21 ±0.52 | 5.88 ±1.80 | |
 
-The first picture is that of `python gan_adam.py --epoch 1`, and of the same work in
-PyTorch, whole programs from their start to their end; the memory is what they took at
-their peak. The packages are those that a program needs, and what these need.
+A number is the median of the rounds, and ± half of what they span. That machine's speed
+drifted: in other hours a step of gan_adam took 10 ms. So a row's columns are measured
+in turns, each burst of steps in a new process; and where other programs run besides,
+only --threads 1 is worth anything. MATLAB was not measured.
+
+The floor is a step's matrix products and nothing else: they use all cores, the rest,
+elementwise NumPy, uses one. PyTorch and Octave do the same work, where they are
+installed. `--precision single` of the scripts is for a quick look, not for comparing:
+its losses agree with double's to 1e-4 for the first 50 steps.
 """
 
 import argparse
+import functools
+import importlib
 import importlib.util
 import json
 import os
@@ -30,36 +36,211 @@ import tempfile
 import time
 
 import numpy as np
-from benchmark_worker import ROOT, WARM, B, step_ms
 from scipy.io import savemat
 
-SCRIPTS = ["gan_adam", "gan_mbgd"]
-NAMES = {"torch": "PyTorch", "jax": "JAX", "octave": "Octave"}
-PACKAGES = {"script": ["numpy", "scipy", "pillow"], "torch": ["torch"]}
+FILE = os.path.realpath(__file__)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(FILE)))
+DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
+MATLAB = os.environ.get("GAN_MATLAB_DIR", "nowhere")
+B = 60  # the batch size
+WARM = 5  # steps at the start of a burst that do not count
 
-# --------------------------------------------------------------- the original in Octave
 
-OCTAVE = """
-times(end + 1) = time();
-blas = [regexp(version('-blas'), 'OpenBLAS [0-9.]+', 'match'), {version('-blas')}]{1};
-printf('{"name": "Octave %s, %s", ', version(), blas);
-printf('"times": [%s]}\\n', sprintf('%.6f, ', times)(1:end - 2));
-"""
-STATISTICS = """1;
+def main():
+    """Measure everything and print the table."""
+    parser = argparse.ArgumentParser(description="Measure a step of both scripts.")
+    parser.add_argument("--rounds", type=int, default=5, help="5")
+    parser.add_argument("--steps", type=int, default=40, help="in a burst; 40")
+    cores = os.cpu_count()
+    parser.add_argument("--threads", type=int, default=cores, help="one for each core")
+    opt = parser.parse_args()
+    if min(opt.rounds, opt.steps, opt.threads) < 1:
+        parser.error("--rounds, --steps and --threads must be at least 1")
+    print(machine(), f"threads: {opt.threads}", sep=", ", flush=True)
+    kinds = [kind for kind in ("script", "torch", "octave") if is_here(kind)]
+    rows = {}  # the ms by row, then by column, of each round
+    for i in range(opt.rounds):
+        for script in "gan_adam", "gan_mbgd":
+            for precision in "double", "single":
+                row = rows.setdefault(f"{script}, {precision}", {})
+                for kind in kinds[::-1] if i % 2 else kinds:
+                    if kind != "octave" or precision == "double":
+                        measured = burst(kind, script, precision, opt)
+                        for column, ms in measured.items():
+                            row.setdefault(column, []).append(ms)
+    print_table(rows)
+
+
+def machine():
+    """The machine and the libraries, in words."""
+    cpu = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            cpu = re.search(r"model name\s*: (.*)|$", f.read())[1] or cpu
+    return (
+        f"{cpu}, {os.cpu_count()} cores, {platform.system()}, "
+        f"Python {platform.python_version()}, numpy {np.__version__}"
+    )
+
+
+def is_here(kind):
+    """Whether the contestant `kind` can take part."""
+    if kind == "octave":
+        original = os.path.join(MATLAB, "gan_adam.m")
+        return bool(shutil.which("octave-cli")) and os.path.isfile(original)
+    return kind == "script" or importlib.util.find_spec(kind) is not None
+
+
+def burst(kind, script, precision, opt):
+    """Let a contestant train in a process of its own: ms a step by column."""
+    limits = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    env = os.environ | dict.fromkeys(limits, str(opt.threads))
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, FILE, "worker", kind, script, precision]
+        command.append(str(WARM + opt.steps))
+        if kind == "octave":  # a slow BLAS would take most of the time
+            command = octave_command(script, WARM + max(3, opt.steps // 8), folder)
+        end = subprocess.run(
+            command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True
+        )
+    if end.returncode:
+        raise SystemExit(f"benchmark.py: this failed: {command}")
+    return json.loads(end.stdout.splitlines()[-1])
+
+
+def print_table(rows):
+    """Print the Markdown table of rows[row][column], a list of ms."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    print("\n| ms a step |", " | ".join(columns), "|")
+    print("| --- |", " | ".join(["---:"] * len(columns)), "|")
+    for name, row in rows.items():
+        cells = []
+        for ms in (row.get(column, []) for column in columns):
+            half = (max(ms) - min(ms)) / 2 if ms else 0
+            cells.append(f"{np.median(ms):.2f} ±{half:.2f}" if ms else "")
+        print(f"| {name} |", " | ".join(cells), "|")
+
+
+# --------------------------------------------------------------------- the contestants
+
+
+def work(kind, script, precision, steps):
+    """Be a contestant: print the ms a step by column, a line of JSON."""
+    sys.path.insert(0, ROOT)
+    train = {"script": train_script, "torch": train_torch}[kind]
+    print(json.dumps(train(script, precision, int(steps))))
+
+
+def step_ms(times):
+    """The median step in ms, from the times at which the steps began."""
+    return 1000 * float(np.median(np.diff(times[WARM:])))
+
+
+def train_script(script, precision, steps):
+    """The script itself, but for a unifrnd that looks at the clock; and its floor."""
+    gan = importlib.import_module(script)
+    unifrnd = gan.unifrnd
+    mtimes = gan.mtimes
+    times = []
+    products = []  # of the first step: (m, k, n)
+
+    def unifrnd_with_clock(*sizes):
+        times.append(time.perf_counter())
+        if len(times) > steps:
+            raise StopIteration
+        return unifrnd(*sizes)
+
+    def mtimes_listed(a, b):
+        if len(times) == 1:
+            products.append((*a.shape, b.shape[1]))
+        return mtimes(a, b)
+
+    gan.unifrnd = unifrnd_with_clock
+    gan.mtimes = mtimes_listed
+    flags = ["--precision", precision, "--epoch", "1000000", "--data", DATA]
+    try:
+        gan.main(gan.options(flags))
+    except StopIteration:
+        floor = min(floor_ms(products, precision, order, steps) for order in "CF")
+    return {"the port": step_ms(times), "its floor": floor}
+
+
+def floor_ms(products, precision, order, steps):
+    """The ms of a step's products alone, of matrices in the order "C" or "F"."""
+
+    @functools.cache  # matrices of the same shape are one
+    def matrix(use, *shape):
+        return np.ones(shape, precision, order)
+
+    times = []
+    for _ in range(steps + 1):
+        times.append(time.perf_counter())
+        for m, k, n in products:
+            np.matmul(matrix("in", m, k), matrix("in", k, n), out=matrix("out", m, n))
+    return step_ms(times)
+
+
+def train_torch(script, precision, steps):
+    """PyTorch, eager, with fused updates."""
+    import torch
+
+    gan = importlib.import_module(script)  # for its data
+    torch.set_default_dtype(torch.float64 if precision == "double" else torch.float32)
+
+    def network(inputs, outputs, *last):
+        linear = torch.nn.Linear(inputs, 512), torch.nn.Linear(512, outputs)
+        for layer in linear:
+            torch.nn.init.normal_(layer.weight, std=0.02)
+            torch.nn.init.normal_(layer.bias, std=0.02)
+        return torch.nn.Sequential(linear[0], torch.nn.ReLU(), linear[1], *last)
+
+    generator, discriminator = network(100, 784, torch.nn.Sigmoid()), network(784, 1)
+    rule, rate = torch.optim.Adam, 1e-3
+    if script == "gan_mbgd":
+        rule, rate = torch.optim.SGD, 1e-2
+    update_g = rule(generator.parameters(), lr=rate, fused=True)
+    update_d = rule(discriminator.parameters(), lr=rate, fused=True)
+    cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    ones = torch.ones(B, 1)
+    labels = torch.cat([0 * ones, ones])
+    train_x = torch.from_numpy(gan.load_train_x(DATA, 60000))
+    batches = torch.randperm(60000).reshape(-1, B)
+    times = [time.perf_counter()]
+    for t in range(steps):
+        real = train_x[batches[t % len(batches)]] / 255
+        noise = torch.empty(B, 100).uniform_(-1, 1)
+        discriminator.requires_grad_(False)  # it stays fixed
+        update_g.zero_grad()
+        cross_entropy(discriminator(generator(noise)), ones).backward()
+        update_g.step()
+        discriminator.requires_grad_(True)
+        with torch.no_grad():
+            fake = generator(noise)
+        update_d.zero_grad()
+        logits = discriminator(torch.cat([fake, real]))
+        d_loss = cross_entropy(logits, labels)
+        d_loss.backward()
+        update_d.step()
+        cross_entropy(logits[:B].detach(), ones).item()  # c_loss
+        times.append(time.perf_counter())
+    return {f"PyTorch {torch.__version__}, eager": step_ms(times)}
+
+
+# normrnd and unifrnd are not in Octave itself
+OCTAVE = """1;
 function x = normrnd(mu, sigma, m, n) x = randn(m, n) * sigma + mu; end
-function x = unifrnd(a, b, m, n) x = (a + b) / 2 + \
-(b - a) / 2 * (2 * rand(m, n) - 1); end
+function x = unifrnd(a, b, m, n) x = a + (b - a) * rand(m, n); end
+function {functions}
+{commands}
+times(end + 1) = time();
+ms = 1000 * median(diff(times({warm} + 1:end)));
+printf('{{"Octave %s, the original": %.6f}}\\n', version(), ms);
 """
 
 
 def octave_command(script, steps, folder):
-    """The command that lets Octave run the original on made-up data.
-
-    It trains an epoch of `steps` steps.
-    """
-    with open(
-        os.path.join(os.environ["GAN_MATLAB_DIR"], f"{script}.m"), encoding="utf-8"
-    ) as f:
+    """The command that lets Octave train the original on made-up data, one epoch."""
+    with open(os.path.join(MATLAB, f"{script}.m"), encoding="utf-8") as f:
         source = f.read()
     for pattern, text in (
         (r"^clear;", "times = [];"),
@@ -68,193 +249,20 @@ def octave_command(script, steps, folder):
         (r"^ *for t *= *1:batch_num", r"\g<0> times(end + 1) = time();"),
     ):
         source, count = re.subn(pattern, text, source, flags=re.MULTILINE)
-        assert count, f"{script}.m has no {pattern}"
+        if not count:
+            raise SystemExit(f"benchmark.py: {script}.m has no {pattern}")
     commands, functions = source.split("\nfunction ", 1)
     path = os.path.join(folder, "original.m")
     with open(path, "w", encoding="utf-8") as f:
-        f.write(f"{STATISTICS}function {functions}\n{commands}\n{OCTAVE}")
+        f.write(OCTAVE.format(commands=commands, functions=functions, warm=WARM))
     images = np.random.RandomState(0).randint(0, 256, (B * steps, 784), np.uint8)
     savemat(os.path.join(folder, "mnist_uint8.mat"), {"train_x": images})
     return ["octave-cli", "--no-init-file", "--no-history", "--quiet", path]
 
 
-# --------------------------------------------------------------------- the measurements
-
-
-def run(command, folder, threads):
-    """Run a program: what it printed, its start, its seconds, its peak memory in MB.
-
-    The memory is NaN in Windows. The clock is the same for all processes.
-    """
-    limits = dict.fromkeys(["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"], str(threads))
-    pipe, peak, start = subprocess.PIPE, np.nan, time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=folder, env=os.environ | limits, stdout=pipe, text=True
-    ) as process:
-        out = process.stdout.read()
-        if hasattr(os, "wait4"):
-            _, process.returncode, usage = os.wait4(process.pid, 0)
-            peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-        if process.wait():
-            raise SystemExit(f"this failed: {command}")
-    return out, start, time.perf_counter() - start, peak
-
-
-def worker(*values):
-    """The command that starts a contestant."""
-    path = os.path.join(ROOT, "tests", "tools", "benchmark_worker.py")
-    return [sys.executable, path, *map(str, values)]
-
-
-def burst(kind, script, precision, steps, threads):
-    """Let a contestant train: name, step and floor in ms, seconds to its first step."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = worker(kind, script, precision, WARM + steps, threads)
-        if kind == "octave":  # a slow BLAS would take most of the time
-            command = octave_command(script, WARM + max(3, steps // 8), folder)
-        out, start, _, _ = run(command, folder, threads)
-    answer = json.loads(out.splitlines()[-1])
-    times = answer.pop("times")
-    return {**answer, "step": step_ms(times), "start": times[0] - start}
-
-
-def whole_epoch(kind, script, steps, threads):
-    """Train an epoch as a program: the seconds to its end and its peak memory in MB."""
-    command = worker(kind, script, "double", steps, threads)
-    if kind == "script":
-        path = os.path.join(ROOT, f"{script}.py")
-        command = [sys.executable, path, "--epoch", "1", "--images-num", str(B * steps)]
-    with tempfile.TemporaryDirectory() as folder:
-        _, _, seconds, peak = run(command, folder, threads)
-    return {"seconds": seconds, "peak": peak}
-
-
-def installed_mb(*names):
-    """The MB on the disk of the installed packages `names` and of all they need."""
-    from importlib import metadata
-
-    needed, seen, size = list(names), set(), 0
-    while needed:
-        name = re.match(r"[\w.-]+", needed.pop())[0].lower().replace("_", "-")
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            package = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            continue  # needed in other systems only
-        paths = {str(package.locate_file(file)) for file in package.files}
-        size += sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
-        needed += [
-            x for x in package.requires or [] if "extra" not in x.partition(";")[2]
-        ]
-    return size / 1e6
-
-
-def is_here(kind):
-    """Whether the contestant `kind` can take part."""
-    if kind == "octave":
-        original = os.path.join(
-            os.environ.get("GAN_MATLAB_DIR", "nowhere"), "gan_adam.m"
-        )
-        return bool(shutil.which("octave-cli") and os.path.isfile(original))
-    return kind == "script" or importlib.util.find_spec(kind) is not None
-
-
-# --------------------------------------------------------------------------- the report
-
-
-def machine(threads):
-    """One line on the machine and the libraries."""
-    import scipy
-
-    cpu = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as f:
-            cpu = re.search(r"model name\s*: (.*)|$", f.read())[1] or cpu
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
-    return (
-        f"{cpu}, {os.cpu_count()} cores, load before {load}, threads: {threads}, "
-        f"{platform.system()}, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, "
-        f"scipy {scipy.__version__}, {time.strftime('%Y-%m-%d')}"
-    )
-
-
-def table(bursts, programs):
-    """The report's Markdown table: a row for each quantity, a column per contestant.
-
-    Of (kind, script, precision) -> burst() of each round and (kind, script) ->
-    whole_epoch().
-    """
-    names, rows = {"script": "NumPy (the port)", "floor": "its floor"}, {}
-
-    def enter(row, column, values, digits=0):
-        half = (max(values) - min(values)) / 2
-        cell = f"{np.median(values):.{digits}f} ±{half:.{digits}f}"
-        rows.setdefault(row, {})[column] = cell
-
-    for (kind, script, precision), rounds in bursts.items():
-        names.setdefault(kind, rounds[0]["name"])
-        row = f"{script}, {precision}: ms a step"
-        enter(row, kind, [x["step"] for x in rounds], 2)
-        if kind == "script":
-            enter(row, "floor", [x["floor"] for x in rounds], 2)
-    for (kind, script), rounds in programs.items():
-        start = [x["start"] for x in bursts[kind, script, "double"]]
-        enter(f"{script}: s to the first step", kind, start, 2)
-        enter(
-            f"{script}: s to the first picture", kind, [x["seconds"] for x in rounds], 1
-        )
-        enter(f"{script}: peak memory, MB", kind, [x["peak"] for x in rounds])
-    disk = {kind: f"{installed_mb(*PACKAGES[kind]):.0f}" for kind, _ in programs}
-    rows["packages on disk, MB"] = disk
-    lines = [["", *names.values()], ["---"] + ["---:"] * len(names)]
-    lines += [
-        [row, *(cells.get(kind, "") for kind in names)] for row, cells in rows.items()
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def report(rounds, steps, threads, quick):
-    """Measure everything and print the report."""
-    print(machine(threads), end="")
-    print(f"; {rounds} rounds, bursts of {steps} steps")
-    kinds = ["script"] if quick else [k for k in ("script", *NAMES) if is_here(k)]
-    bursts, programs = {}, {}
-    for i in range(rounds):
-        print(f"round {i + 1} of {rounds}", file=sys.stderr)
-        for script in SCRIPTS:
-            for precision in "double", "single":
-                for kind in kinds[::-1] if i % 2 else kinds:
-                    if kind != "octave" or precision == "double":
-                        result = burst(kind, script, precision, steps, threads)
-                        bursts.setdefault((kind, script, precision), []).append(result)
-            for kind in [k for k in kinds if k in ("script", "torch") and i < 3]:
-                result = whole_epoch(kind, script, 10 if quick else 1000, threads)
-                programs.setdefault((kind, script), []).append(result)
-    print(f"\n{table(bursts, programs)}")
-    left_out = [name for kind, name in NAMES.items() if kind not in kinds]
-    if left_out:
-        print(f"\nLeft out, by --quick or as not installed here: {', '.join(left_out)}")
-
-
-def main():
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="5")
-    parser.add_argument("--steps", type=int, default=40, help="in a burst; 40")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count(), help="one for each core"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="the scripts only, 600 images"
-    )
-    opt = parser.parse_args()
-    if min(opt.rounds, opt.steps, opt.threads) < 1:
-        parser.error("--rounds, --steps and --threads must be at least 1")
-    report(opt.rounds, opt.steps, opt.threads, opt.quick)
-
-
 if __name__ == "__main__":
-    main()
+    try:
+        work(*sys.argv[2:]) if sys.argv[1:2] == ["worker"] else main()
+    except KeyboardInterrupt:
+        print("benchmark.py: stopped", file=sys.stderr)
+        sys.exit(130)

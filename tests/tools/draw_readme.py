@@ -14,7 +14,7 @@ import sys
 import numpy as np
 from PIL import Image, ImageDraw
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../..")
 import gan_adam as gan
 
 WIDE, HIGH, EDGE = 380, 300, 40  # of one panel, and its margins, in pixels
@@ -81,4 +81,4 @@ if __name__ == "__main__":
     elif len(sys.argv) > 3 and sys.argv[1] == "grids":
         grids(sys.argv[2], sys.argv[3:])
     else:
-        raise SystemExit(__doc__)
+        raise SystemExit(__doc__ or "draw_readme.py: bug OUT.png, or grids OUT.png ...")
