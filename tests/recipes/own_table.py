@@ -118,10 +118,9 @@ def train(real, opt):
         # the mean follows the generator; at first faster, to forget the start
         share = min(1, max(1 / AVERAGE, 10 / (step + 10)))
         for i, layer in enumerate(generator["layers"][1:], 1):
+            kept = mean["layers"][i]
             for name in ("w", "b"):
-                mean["layers"][i][name] += share * (
-                    layer[name] - mean["layers"][i][name]
-                )
+                kept[name] += share * (layer[name] - kept[name])
         if step % 100 == 0:
             left = (time.monotonic() - start) / step * (opt.steps - step)
             show_line(f"step {step}/{opt.steps}, {left:.0f} s left")
@@ -178,7 +177,7 @@ def read_cells(opt, lines):
         for j, cell in enumerate(row):
             row[j] = cell.strip()
             if not NUMBER.fullmatch(row[j]) or math.isinf(float(cell)):
-                where = f"line {i}, column {j + 1}: {row[j]!r} is not a number"
+                where = f"line {i}, column {j + 1}: {row[j][:40]!r} is not a number"
                 fail(f"{opt.table}: {where}; {hint_for(row[j], i, i == min(rows))}")
     return cells
 
@@ -232,7 +231,7 @@ def compare(real, fake, columns):
     near = share_near(real, fake)
     j = np.abs(mean).argmax()
     k = np.abs(ratio - 1).argmax()
-    marks = {  # what is said: whether it is good
+    marks = {  # what is said: whether it is good, as with the three tables above
         f"mean {mean[j]:+.2f} of the range, column {columns[j]}": abs(mean[j]) < 0.1,
         f"deviation {ratio[k] - 1:+.0%}, column {columns[k]}": abs(ratio[k] - 1) < 0.4,
         f"{near:.0%} of the real rows have a fake one near": near > 0.65,
@@ -289,21 +288,12 @@ def options(argv=None):
     parser.error = lambda message: fail(f"{message}; see --help")
     add = parser.add_argument
     add("table", metavar="TABLE", help="the real rows, a text file")
-    add(
-        "--out",
-        default="fake.csv",
-        metavar="FILE",
-        help="fake rows (default: %(default)s)",
-    )
+    add("--out", default="fake.csv", metavar="FILE", help="default: fake.csv")
     add("--plot", metavar="FILE.png", help="draw real and fake rows")
-    add(
-        "--rows",
-        type=int,
-        metavar="N",
-        help="fake rows (default: as many as real ones)",
-    )
-    add("--delimiter", default=",", choices=DELIMITERS, help="between two numbers")
-    add("--gradient", default=GRADIENT, choices=["exact", "matlab"], help="see above")
+    add("--rows", type=int, metavar="N", help="fake rows (default: as real ones)")
+    add("--delimiter", default=",", choices=DELIMITERS, help="default: a comma")
+    text = f"matlab has the original's bug (default: {GRADIENT})"
+    add("--gradient", default=GRADIENT, choices=["exact", "matlab"], help=text)
     for name, (default, _, _, text) in FLAGS.items():
         text = f"{text} (default: {default})"
         add(f"--{name}", type=type(default), default=default, metavar="N", help=text)

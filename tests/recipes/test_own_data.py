@@ -467,6 +467,15 @@ def test_printed_command_trains(count, size, pictures, run, tmp_path):
         assert os.path.exists("my out_run.mat")
 
 
+def test_quoted_paths(monkeypatch):
+    """For sh, and for the command line of Windows."""
+    tool = load_tool("tests/recipes/own_images.py")
+    monkeypatch.setattr(tool.os, "name", "nt")
+    assert tool.quoted("my a&b.mat") == '"my a&b.mat"'
+    monkeypatch.setattr(tool.os, "name", "posix")
+    assert shlex.split(tool.quoted("it's $a.mat")) == ["it's $a.mat"]
+
+
 def exif(orientation):
     """The EXIF data of a photo that was taken sideways."""
     data = Image.Exif()
