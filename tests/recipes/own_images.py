@@ -58,7 +58,7 @@ def main(opt):
     except OSError as error:
         fail(f"{opt.out}: cannot be written ({error.strerror})")
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
-    print(f"left out: {left_out}")
+    print(f"left out: {left_out}; .png, .jpg and .bmp of the folder itself are read")
     if train_x.mean() > 127:
         flag = "without --invert" if opt.invert else "with --invert"
         print(f"they are mostly white; MNIST's background is black: {flag} it will be")
