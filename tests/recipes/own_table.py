@@ -49,7 +49,7 @@ FLAGS = {  # default, least, most, meaning
     "seed": (0, 0, 2**32 - 1, "another seed, other rows; as MATLAB's rng(N)"),
 }
 DELIMITERS = {x: x for x in ",;:|"} | {"space": " ", "tab": "\t"}
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 NAME = "own_table.py"
 
 
