@@ -2,62 +2,99 @@
 
     python tests/recipes/own_images.py FOLDER out.mat
 
-The pictures are all png, jpg, bmp, gif and tif files that lie in FOLDER itself, but not
-hidden ones, whose names begin with a dot, such as ._x.png. They go into the file in the
-order of their names, 2.png before 10.png. Of an animation the first picture is taken.
+It takes the .png, .jpg and .bmp files that lie in FOLDER itself, 2.png before 10.png,
+and says what it left out. No scale is guessed: a picture with more than 8 bits, with
+something transparent, animated, or of another kind ends the program with its name. To
+convert one in MATLAB, where white is what its white is, 1, 255, 4095 or 65535:
 
-Each is made grey, made smaller or larger until its longer side is 28 pixels, and put
-into the middle of 28 x 28 black ones; what was transparent becomes background. As in
-MNIST, black is 0, the background. For dark ink on white paper give --invert.
+    imwrite(uint8(double(imread('a.tif')) * 255 / white), 'a.png')
+
+Each picture is turned upright, made grey, made as large as fits, and put into the
+middle of 28 x 28 black ones. As in MNIST, black is 0, the background: for dark ink on
+white paper give --invert.
 
 out.mat has train_x, N x 784 uint8 with the pixels row by row, as mnist_uint8.mat has
-it. In MATLAB, imshow(reshape(train_x(1, :), 28, 28)') shows the first picture. At the
-end the program prints the command that trains on the file. 16 pictures are the least;
-some thousands, all of the same kind, are needed for good samples.
+it. In MATLAB, imshow(reshape(train_x(1, :), 28, 28)') shows the first picture. The last
+line is the command that trains. 16 pictures are the least; some thousands, all of the
+same kind, are needed for good samples.
 """
 
 import argparse
+import collections
 import os
 import re
+import shlex
 import sys
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy.io import savemat
 
-SIZE = 28  # pixels, of each side
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
+NAME = "own_images.py"
+if "__file__" not in globals():
+    raise SystemExit(f"{NAME}: not in a cell; use %run {NAME}")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
+OTHERS = (".gif", ".tif", ".tiff", ".webp", ".heic")  # pictures to convert first
+GREY_OR_COLOURS = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's modes
 
 
 def main(opt):
     """Read all pictures of the folder, write the file, say how to train on it."""
-    files = [file.name for file in os.scandir(opt.folder) if file.is_file()]
-    names = sorted(filter(is_picture, files), key=natural)
+    names, left_out = names_of(opt.folder)
     if len(names) < 16:
-        found = f"{opt.folder}: has {len(names)} pictures"
-        fail(f"{found} ({' '.join(ENDINGS)}); the training needs at least 16")
-    train_x = np.zeros((len(names), SIZE * SIZE), np.uint8)
+        found = f"has {len(names)} .png, .jpg and .bmp files; 16 are the least"
+        fail(f"{opt.folder}: {found}; left out: {left_out}")
+    train_x = np.zeros((len(names), 784), np.uint8)
     for i, name in enumerate(names):
         picture = read_picture(os.path.join(opt.folder, name), opt.invert)
         train_x[i] = picture.reshape(-1)  # row by row
-        show_progress(f"picture {i + 1}/{len(names)}")
-    show_progress("")
-    savemat(opt.out, {"train_x": train_x}, appendmat=False, do_compression=True)
+        show_line(f"picture {i + 1}/{len(names)}")
+    show_line("")
+    if train_x.max() <= 1:
+        fail(f"{opt.folder}: all pictures are black, or have 1 for white, not 255")
+    try:
+        with open(opt.out, "xb") as f:  # x: never in the place of another
+            savemat(f, {"train_x": train_x}, do_compression=True)
+    except OSError as error:
+        fail(f"{opt.out}: cannot be written ({error.strerror})")
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
+    print(f"left out: {left_out}; .png, .jpg and .bmp of the folder itself are read")
     if train_x.mean() > 127:
-        print("they are mostly white, but MNIST's background is black:")
-        flags = "without --invert, with" if opt.invert else "with --invert"
-        print(f"run it again {flags} --force if the background should be black")
-    batch_size = best_batch_size(len(names))
-    images_num = len(names) // batch_size * batch_size
-    print("train on them:")
-    sizes = f"--images-num {images_num} --batch-size {batch_size}"
-    print(f'python gan_adam.py --data "{opt.out}" {sizes}')
+        flag = "without --invert" if opt.invert else "with --invert"
+        print(f"they are mostly white; MNIST's background is black: {flag} it will be")
+    print_command(opt.out, len(names))
 
 
-def is_picture(name):
-    """Whether a file of this name is read."""
-    return name.lower().endswith(ENDINGS) and not name.startswith(".")
+def print_command(out, images_num):
+    """Print the command that trains, and what it leaves out for whole batches."""
+    sizes = range(min(60, images_num), 15, -1)
+    batch_size = min(sizes, key=lambda size: images_num % size)
+    unused = images_num % batch_size
+    print("train on all pictures" + f" but the last {unused}" * (unused > 0) + ":")
+    base = out[: -len(".mat")]
+    flags = f"--images-num {images_num - unused} --batch-size {batch_size}"
+    files = f"--pics {quoted(base + '_pics')} --checkpoint {quoted(base + '_run.mat')}"
+    print(f"python gan_adam.py --data {quoted(out)} {flags} {files}", flush=True)
+
+
+def names_of(folder):
+    """The names of the pictures, in order, and in words what else the folder has."""
+    names = []
+    left_out = collections.Counter()
+    for file in os.scandir(folder):
+        ending = os.path.splitext(file.name)[1].lower()
+        if file.is_dir():
+            left_out["subfolders"] += 1
+        elif file.name.startswith("."):
+            left_out["hidden"] += 1
+        elif ending in ENDINGS:
+            names.append(file.name)
+        elif ending in OTHERS:
+            fail(f"{file.path}: is not .png, .jpg or .bmp; convert it, see --help")
+        else:
+            left_out[ending or "without an ending"] += 1
+    words = [f"{count} {what}" for what, count in sorted(left_out.items())]
+    return sorted(names, key=natural), ", ".join(words) or "nothing"
 
 
 def natural(name):
@@ -70,84 +107,71 @@ def natural(name):
 def read_picture(path, invert):
     """The picture at `path` as MNIST has one: (28, 28) uint8, [row, column]."""
     try:
-        with Image.open(path) as picture:
-            grey = make_grey(picture, 255 if invert else 0)
+        with Image.open(path, formats=["PNG", "JPEG", "BMP"]) as picture:
+            refuse_other_kinds(path, picture)
+            grey = ImageOps.exif_transpose(picture).convert("RGB").convert("L")
+        if invert:
+            grey = ImageOps.invert(grey)
+        return np.asarray(ImageOps.pad(grey, (28, 28), Image.LANCZOS))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-        fail(f"{path}: cannot be read as a picture; mend it or take it away")
-    if invert:
-        grey = ImageOps.invert(grey)
-    scale = SIZE / max(grey.size)
-    width = max(1, round(scale * grey.width))
-    height = max(1, round(scale * grey.height))
-    small = grey.resize((width, height), Image.LANCZOS)
-    square = Image.new("L", (SIZE, SIZE), 0)
-    square.paste(small, ((SIZE - width) // 2, (SIZE - height) // 2))
-    return np.asarray(square)
+        fail(f"{path}: cannot be read as PNG, JPEG or BMP; mend it or take it away")
 
 
-def make_grey(picture, background):
-    """The picture in 256 greys, upright, with `background` where it is transparent."""
-    picture = ImageOps.exif_transpose(picture)  # a photograph taken sideways
-    if picture.mode.startswith("I") or picture.mode == "F":
-        # numbers in 0..65535, but some programs write them in 0..255 or in 0..1
-        numbers = np.nan_to_num(np.asarray(picture, float), posinf=0, neginf=0)
-        most = 65535
-        if numbers.max() <= 1:
-            most = 1
-        elif numbers.max() <= 255:
-            most = 255
-        numbers = numbers.clip(0, most) / most
-        return Image.fromarray(np.rint(255 * numbers).astype(np.uint8))
-    layers = picture.convert("RGBA")
-    paper = Image.new("RGBA", layers.size, (background, background, background, 255))
-    return Image.alpha_composite(paper, layers).convert("L")
+def refuse_other_kinds(path, picture):
+    """End the program if white, or what is transparent, would have to be guessed."""
+    with open(path, "rb") as f:
+        depth = f.read(25)[24]  # of a PNG; Pillow hides 16 bits of colours
+    if picture.format == "PNG" and depth > 8:
+        fail(f"{path}: has 16 bits a channel, not 8; convert it, see --help")
+    if picture.mode not in GREY_OR_COLOURS:
+        fail(f"{path}: is {picture.mode}, not grey or RGB; convert it")
+    if picture.format == "PNG" and getattr(picture, "is_animated", False):
+        fail(f"{path}: is animated; save one picture of it")
+    if max(picture.size) > 28 * min(picture.size):
+        fail(f"{path}: is too long and thin for 28 x 28 pixels")
+    if picture.convert("RGBA").getextrema()[3][0] < 255:
+        fail(f"{path}: is transparent in places; save it without, on its background")
 
 
-def best_batch_size(images_num):
-    """The batch size in 16..60 that leaves out the fewest pictures, and is largest."""
-    best = 16
-    for size in range(16, 61):
-        if images_num % size <= images_num % best and size <= images_num:
-            best = size
-    return best
+def quoted(path):
+    """The path as it can be pasted at a command line, of sh or of Windows."""
+    return shlex.quote(path) if os.name == "posix" else f'"{path}"'
 
 
 def options(argv=None):
     """The flags, checked."""
+    form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        NAME, description=__doc__, formatter_class=form, allow_abbrev=False
     )
     parser.error = lambda message: fail(f"{message}; see --help")
     parser.add_argument("folder", metavar="FOLDER", help="where the pictures are")
     parser.add_argument("out", metavar="out.mat", help="the file for --data")
     text = "make black white and white black: for dark ink on white paper"
     parser.add_argument("--invert", action="store_true", help=text)
-    text = "replace out.mat if it exists"
-    parser.add_argument("--force", action="store_true", help=text)
     opt = parser.parse_args(argv)
     if not os.path.isdir(opt.folder):
         fail(f"{opt.folder}: is not a folder")
     if not opt.out.lower().endswith(".mat"):
         fail(f"{opt.out}: the name must end in .mat")
-    if os.path.exists(opt.out) and not opt.force:
-        fail(f"{opt.out}: already exists; name another file, or give --force")
+    if os.path.lexists(opt.out):
+        fail(f"{opt.out}: already exists; delete it or name another file")
     if not os.path.isdir(os.path.dirname(os.path.abspath(opt.out))):
         fail(f"{opt.out}: its folder does not exist")
     return opt
 
 
-def show_progress(line):
+def show_line(line):
     """On a terminal, show `line` in the place of the line shown before."""
-    if sys.stderr.isatty():
-        print(f"\r{line:40}", end="\r", file=sys.stderr, flush=True)
+    if sys.stderr and sys.stderr.isatty():
+        print(f"\r{line:50}", end="\r", file=sys.stderr, flush=True)
 
 
 def fail(message, status=2):
     """End the program with one line on standard error."""
-    show_progress("")
-    print(f"own_images: {message}", file=sys.stderr)
+    show_line("")
+    message = message.replace("\n", " ")
+    print(f"{NAME}: {message}", file=sys.stderr)
     raise SystemExit(status)
 
 
@@ -157,6 +181,9 @@ if __name__ == "__main__":
     try:
         main(options())
     except KeyboardInterrupt:
-        fail("stopped; nothing was written", 130)
+        fail("stopped", 130)
+    except BrokenPipeError:  # nobody reads standard output any more: end quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         fail(f"{error.filename or 'output'}: {error.strerror}")
