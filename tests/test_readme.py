@@ -8,25 +8,28 @@ from PIL import Image
 
 import gan_adam
 
-with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
-    README = f.read()
+READMES = ["README.md", "tests/README.md", "tests/matlab/README.md"]
+
+
+def text_of(path):
+    """The text of a file of the repository."""
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return f.read()
 
 
 def test_flags():
-    """Each flag is in the table with its default."""
-    rows = re.findall(r"^\| `--([a-z-]+) \w+` \| ([^|]+) \|", README, re.MULTILINE)
-    flags = vars(gan_adam.options([]))
-    assert {x.replace("-", "_") for x, _ in rows} == flags.keys()
-    for name, shown in rows:
-        default = flags[name.replace("-", "_")]
-        if name == "data":
-            default = "data/mnist_uint8.mat"
-        assert str("none" if default is None else default) in shown, name
+    """Each flag in a README is one of a program here; --resume is gone everywhere."""
+    programs = [text_of(x) for x in tracked_files() if x.endswith(".py")]
+    known = set(re.findall(r'"(--[a-z-]+)"', "".join(programs)))
+    named = [x for r in READMES for x in re.findall(r" `?(--[a-z][a-z-]+)", text_of(r))]
+    assert len(named) > 20 and set(named) <= known, set(named) - known
+
+
+README = text_of("README.md")
 
 
 def test_ci_runs_the_test_command():
-    with open(os.path.join(ROOT, ".ci", "run"), encoding="utf-8") as f:
-        last = f.read().splitlines()[-1]
+    last = text_of(".ci/run").splitlines()[-1]
     assert f"```sh\n{last}\n```" in README and "pytest -n 2 tests" in last
 
 
@@ -36,9 +39,8 @@ def test_what_it_names_exists():
         with Image.open(os.path.join(ROOT, path)) as picture:
             picture.load()
         assert os.path.getsize(os.path.join(ROOT, path)) < 100_000
-    with open(os.path.join(TESTS, "matlab", "README.md"), encoding="utf-8") as f:
-        records = f.read()
-    both = README + records
+    records = text_of("tests/matlab/README.md")
+    both = "".join(map(text_of, READMES))
     for path in re.findall(r"(?:tests|data)/[\w/]+\.(?:py|m|mat|json|md)\b", both):
         assert os.path.exists(os.path.join(ROOT, path)), path
     tests = ""
@@ -46,8 +48,7 @@ def test_what_it_names_exists():
         name = path.rpartition("/")[2]
         if path.startswith("tests/") and name.startswith("test_"):
             assert name.endswith(".py")
-            with open(os.path.join(ROOT, path), encoding="utf-8") as f:
-                tests += f"\n{name}\n{f.read()}"
+            tests += f"\n{name}\n{text_of(path)}"
     for name in re.findall(r"`(?:test_\w+\.py::)?(test_\w\w+?)`", both):
         assert f"def {name}(" in tests, name
     for name in re.findall(r"`(test_\w+\.py)", both):
