@@ -130,7 +130,7 @@ def read_network(saved, net, script, finite=True):
     nn = {"architecture": sizes, "layers_count": len(sizes)}
     for name in fields:
         nn[name] = number(struct, name, f"{net}.{name}")
-        if not 0 <= nn[name] < (math.inf if name == "t" else 1):
+        if not 0 <= nn[name] < math.inf:
             raise ValueError(f"{net}.{name} must not be {nn[name]:g}")
     layers = need(struct, "layers", f"{net}.layers")
     layers = layers if isinstance(layers, list) else list(np.ravel(layers))

@@ -216,6 +216,8 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads standard output any more: end quietly
+    except OSError as error:  # of standard output; its rest, buffered, is lost
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        if isinstance(error, BrokenPipeError):  # nobody reads it: end quietly
+            sys.exit(1)
+        fail(f"output: {error.strerror}")
