@@ -139,6 +139,8 @@ def flags_of(checkpoint, opt, gan):
     for name in SETTINGS:
         if checkpoint[name] != getattr(usual, name):
             flags += [f"--{name.replace('_', '-')}", str(checkpoint[name])]
+    if checkpoint["e"] >= usual.epoch:  # all of them are done: as many again
+        flags += ["--epoch", str(checkpoint["e"] + usual.epoch)]
     return flags
 
 

@@ -280,6 +280,17 @@ def test_stopped_within_an_epoch(gan, saved, small_data, capsys):
     assert "--images-num" in refused(small_data, capsys, workspace(saved, t=11.0))
 
 
+@pytest.mark.parametrize("gan", ["gan_mbgd"], indirect=True)
+def test_all_epochs_done(gan, saved, small_data, capsys):
+    """The usual workspace: the command goes on for as many epochs again."""
+    for e, more in (99, []), (100, ["--epoch", "200"]), (101, ["--epoch", "201"]):
+        savemat("w.mat", workspace(saved, e=float(e)))
+        status, said = convert(small_data, capsys, "w.mat", f"{e}.mat")
+        assert status == 0
+        words = said.out.splitlines()[-1].split()
+        assert words[-2:] == more if more else "--epoch" not in words
+
+
 @pytest.mark.parametrize("gan", ["gan_adam"], indirect=True)
 def test_before_the_first_update(gan, saved, small_data, capsys):
     """MATLAB's w_m and so on are a 0 then, and layers{1} is empty."""
