@@ -5,22 +5,8 @@ function [copy, functions] = record_edit(file, start, octave)
 % Stops with an error unless each line to change is there exactly once before the
 % functions, and if the script seeds random numbers.
 [text, code] = read_script(file);
-seeds = ['\<(?:rng|RandStream)\>|\<randn?[ \t]*\([ \t]*[''"]|', ...
-    '\<randn?[ \t]+(?:seed|state|twister)\>'];
-k = regexp(code, seeds, 'start', 'once');
-if ~isempty(k)
-    last = find(text(k:end) == char(10), 1) + k - 2;
-    first = find(text(1:k) == char(10), 1, 'last') + 1;
-    error('record_run:script', ...
-        'record_run itself starts the random numbers; take this line out: %s', ...
-        strtrim(text(first:last)));
-end
-places = regexp(code, ['[\n;,][ \t]*((?:clear|clearvars|clc|close)', ...
-    '(?:[ \t]+[^\n;,=( \t][^\n;,=]*|[ \t]*\([^\n;]*?\))?)[ \t]*(?=[\n;,])'], ...
-    'tokenExtents');
-for i = 1:numel(places)
-    text(places{i}(1):places{i}(2)) = ' ';
-end
+check_seeds(text, code);
+text = without_clear(text, code);
 [first, functions] = regexp(code, ...
     '\n[ \t]*function\>(?:[^\n=(]*=)?[ \t]*(\w+)', 'start', 'tokens');
 if isempty(first)
@@ -82,6 +68,32 @@ block = '\n[ \t]*[%#]\{[ \t]*(?=\n).*?\n[ \t]*[%#]\}[ \t]*(?=\n)';
 for i = 1:numel(first)
     quoted = any(text(first(i)) == '''"');
     code(first(i)+quoted:last(i)-quoted) = ' ';
+end
+end
+
+
+function check_seeds(text, code)
+% Stop with an error that has the line where the script seeds random numbers.
+seeds = ['\<(?:rng|RandStream)\>|\<randn?[ \t]*\([ \t]*[''"]|', ...
+    '\<randn?[ \t]+(?:seed|state|twister)\>'];
+k = regexp(code, seeds, 'start', 'once');
+if ~isempty(k)
+    first = find(text(1:k) == char(10), 1, 'last') + 1;
+    last = find(text(k:end) == char(10), 1) + k - 2;
+    error('record_run:script', ...
+        'record_run itself starts the random numbers; take this line out: %s', ...
+        strtrim(text(first:last)));
+end
+end
+
+
+function text = without_clear(text, code)
+% The text with blanks for clear, clearvars, clc and close.
+places = regexp(code, ['[\n;,][ \t]*((?:clear|clearvars|clc|close)', ...
+    '(?:[ \t]+[^\n;,=( \t][^\n;,=]*|[ \t]*\([^\n;]*?\))?)[ \t]*(?=[\n;,])'], ...
+    'tokenExtents');
+for i = 1:numel(places)
+    text(places{i}(1):places{i}(2)) = ' ';
 end
 end
 

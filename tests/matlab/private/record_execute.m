@@ -15,12 +15,7 @@ data = fileparts(script);
 if exist([data, '/mnist_uint8.mat'], 'file') ~= 2
     data = [fileparts(fileparts(here)), '/data'];
 end
-record = struct('seed', start.seed, 'first', start.first, 'epoch', start.epoch, ...
-    'images_num', start.images_num, 'producer', ['MATLAB ', version()]);
-if octave
-    record.producer = ['GNU Octave ', version()];
-end
-record.images_check = check_of_images([data, '/mnist_uint8.mat'], start.images_num);
+record = head_of_record(start, [data, '/mnist_uint8.mat'], octave);
 
 old = struct('folder', pwd(), 'path', path(), 'warnings', warning(), 'stream', []);
 if ~octave
@@ -106,6 +101,17 @@ if exist(out, 'file') == 2
         error('record_run:out', 'out already exists and is not a record: %s', out);
     end
 end
+end
+
+
+function record = head_of_record(start, file, octave)
+% What is known of the record before the run; file: the images.
+record = struct('seed', start.seed, 'first', start.first, 'epoch', start.epoch, ...
+    'images_num', start.images_num, 'producer', ['MATLAB ', version()]);
+if octave
+    record.producer = ['GNU Octave ', version()];
+end
+record.images_check = check_of_images(file, start.images_num);
 end
 
 
