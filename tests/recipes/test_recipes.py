@@ -328,9 +328,10 @@ def test_pictures(trained, tmp_path):
 def test_losses(trained, monkeypatch):
     """Both curves are the checkpoint's, under their names, and are in the picture."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    monkeypatch.setenv("MPLBACKEND", "TkAgg")  # a window, which it must not need
+    # a window that cannot be opened, which it must not need
+    monkeypatch.setenv("MPLBACKEND", "module://nowhere")
     assert_refused("losses", ["run.mat", "--out", "run.mat"], "--out: run.mat", trained)
-    assert "200" in output("losses", "run.mat", cwd=trained)
+    assert "200" in output("losses", "run.mat", "--out", "a/b", cwd=trained)
     losses = load_tool("tests/recipes/losses.py")
     figure = losses.draw(losses.read_losses(str(trained / "run.mat")))
     saved = loadmat(trained / "run.mat")
@@ -341,7 +342,7 @@ def test_losses(trained, monkeypatch):
     for line in lines:
         assert line.get_xdata().tolist() == list(range(1, 201))
         assert line.get_ydata().tolist() == saved[line.get_label()].ravel().tolist()
-    with Image.open(trained / "losses.png") as picture:
+    with Image.open(trained / "a" / "b" / "losses.png") as picture:
         assert picture.size == (900, 400)
         colours = {colour[:3] for _, colour in picture.getcolors(10**6)}
     # a blue and an orange, the curves' colours, however thin the lines
