@@ -23,6 +23,7 @@ NETWORKS = ("generator", "discriminator")
 PIXELS = 784  # of an image
 LOSSES = ("c_loss", "d_loss")
 SETTINGS = "batch_size images_num learning_rate seed precision gradient".split()
+TEXTS = {"precision": ["double", "single"], "gradient": ["matlab", "exact"]}
 NAMES = ["script", "e", "steps", *SETTINGS, "images_sha256", "rng_state"]
 NAMES += [*LOSSES, *NETWORKS]
 
@@ -58,12 +59,11 @@ def check_checkpoint(saved):
     script = text(saved, "script") if "script" in saved else script_of(saved)
     if script not in SCRIPTS:
         raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
-    found = {"script": script, "e": whole_number(saved, "e", 0)}
-    found |= read_settings(saved)
-    for name, words in ("precision", "double single"), ("gradient", "matlab exact"):
-        found[name] = text(saved, name)
-        if found[name] not in words.split():
-            raise ValueError(f"{name} must be {words.replace(' ', ' or ')}")
+    found = {"script": script, "e": whole_number(saved, "e", 0), **read_settings(saved)}
+    found |= {name: text(saved, name) for name in TEXTS}
+    for name, words in TEXTS.items():
+        if found[name] not in words:
+            raise ValueError(f"{name} must be {' or '.join(words)}")
     found["images_sha256"] = text(saved, "images_sha256")
     steps = found["c_loss"].size
     asked = whole_number(saved, "steps", 0) if "steps" in saved else steps
@@ -77,7 +77,7 @@ def check_checkpoint(saved):
 
 def script_of(saved):
     """The script that the networks are of: only those of gan_adam have t."""
-    return SCRIPTS[0 if "t" in read_struct(saved, "generator") else 1]
+    return "gan_adam" if "t" in read_struct(saved, "generator") else "gan_mbgd"
 
 
 def read_settings(saved):
@@ -105,13 +105,8 @@ def read_stream(saved):
     """rng_state, MATLAB's s.State of its twister: (625,) uint32; else ValueError."""
     state = numbers(saved, "rng_state")
     is_word = (state >= 0) & (state < 2**32) & (state % 1 == 0)
-    # 624 words, not all 0, and how many of them are used
-    if (
-        state.size != 625
-        or not is_word.all()
-        or not state[:-1].any()
-        or state[-1] > 624
-    ):
+    words, used = state[:-1], state[-1:]
+    if state.size != 625 or not is_word.all() or not words.any() or used > 624:
         raise ValueError("rng_state must be the 625 numbers of MATLAB's twister")
     return state.astype(np.uint32)
 
@@ -135,7 +130,7 @@ def read_network(saved, net, script, finite=True):
     nn = {"architecture": sizes, "layers_count": len(sizes)}
     for name in fields:
         nn[name] = number(struct, name, f"{net}.{name}")
-        if not 0 <= nn[name] < (math.inf if name == "t" else 1):
+        if not 0 <= nn[name] < math.inf:
             raise ValueError(f"{net}.{name} must not be {nn[name]:g}")
     layers = need(struct, "layers", f"{net}.layers")
     layers = layers if isinstance(layers, list) else list(np.ravel(layers))
@@ -164,9 +159,8 @@ def read_layer(layer, label, shape, fields, finite):
             continue
         x = arrays[name] = numbers(layer, name, size, what)
         if finite and not np.isfinite(x).all():
-            raise ValueError(
-                f"{what} has NaN or Inf, the training diverged; use an earlier file"
-            )
+            hint = "the training diverged, use an earlier file"
+            raise ValueError(f"{what} has NaN or Inf; {hint}")
         if name == "w" and not x.any():  # random weights are never all 0
             raise ValueError(f"{what} must not be all 0")
     return arrays
@@ -219,11 +213,10 @@ def load_variables(file, names):
                 fail(f"{file}: {kind}, but with '-v7.3'; save it anew with '-v7'")
             if form not in (b"\x00\x01IM", b"\x01\x00MI"):
                 fail(f"{file}: {kind}")
-            variables = loadmat(f, variable_names=names, simplify_cells=True)
+            return loadmat(f, variable_names=names, simplify_cells=True)
     except Exception as error:  # SciPy raises almost anything on a damaged file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         fail(f"{file}: cannot be read ({reason})")
-    return {name: x for name, x in variables.items() if name in names}
 
 
 def need(saved, name, label):
@@ -262,8 +255,6 @@ def whole_number(saved, name, low, label=None):
 def text(saved, name):
     """saved[name], a row of characters, as a str; else ValueError."""
     x = need(saved, name, name)
-    if isinstance(x, np.ndarray) and x.dtype.kind == "U" and x.size == 0:
-        return ""  # MATLAB's ''
     if not isinstance(x, str):
         raise ValueError(f"{name} must be a row of characters")
     return x

@@ -52,7 +52,8 @@ def main(argv=None):
     if not os.path.exists(script):
         script = os.path.join(gan.HERE, script)
     command = " ".join(quoted(word) for word in ["python", script, *flags])
-    print(f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}")
+    text = f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}"
+    print(text, flush=True)
 
 
 # -------------------------------------------------------- what a workspace may lack
@@ -67,7 +68,7 @@ def add_settings(saved, opt, gan):
             saved[name] = getattr(gan, name.upper()) if value is None else value
             added.append(f"{name} {saved[name]}")
         elif value is not None and not np.array_equal(saved[name], value):
-            raise ValueError(f"{name} was {saved[name]}, and not {value}")
+            raise ValueError(f"{name} is {saved[name]} there, and not {value}")
     if added:
         print(f"{opt.workspace} lacks some settings; using {', '.join(added)}")
     saved.setdefault("precision", "double")
@@ -103,7 +104,7 @@ def add_losses(saved, opt):
     """Make c_loss and d_loss one number a step; say if Ctrl-C cut an epoch short."""
     if "steps" in saved:  # a checkpoint of ours, which has all of them
         return
-    e = whole_number(saved, "e", 0)
+    e = whole_number(saved, "e", 1)
     images_num = whole_number(saved, "images_num", 1)
     batch_num = images_num // whole_number(saved, "batch_size", 1)
     t = batch_num
@@ -202,10 +203,21 @@ def options(argv=None):
     add("--learning-rate", type=float, metavar="X", help=text)
     text = "where it lacks rng_state: go on as after rng(N) (default: 0)"
     add("--seed", type=int, metavar="N", help=text)
-    return parser.parse_args(argv)
+    opt = parser.parse_args(argv)
+    if "" in (opt.run, opt.data):  # a shell's variable that is not set
+        fail("RUN.mat and --data must not be empty")
+    return opt
 
 
 if __name__ == "__main__":
     if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
         sys.stdout.reconfigure(errors="backslashreplace")
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:  # of standard output; its rest, buffered, is lost
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # nobody reads it: end quietly
+            sys.exit(1)
+        fail(f"output: {error.strerror}")
