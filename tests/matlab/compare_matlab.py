@@ -2,14 +2,15 @@
 
     python tests/matlab/compare_matlab.py RECORD.mat
     python tests/matlab/compare_matlab.py RECORD.mat --from CHECKPOINT.mat
-    python tests/matlab/compare_matlab.py LOG --script gan_mbgd
-    python tests/matlab/compare_matlab.py FOLDER --script gan_mbgd
+    python tests/matlab/compare_matlab.py --script gan_mbgd LOG [OURS]
+    python tests/matlab/compare_matlab.py --script gan_mbgd FOLDER [OURS]
 
 RECORD.mat comes from record_run.m or, with --from, from record_from.m. The port runs
 with the record's settings and layer sizes. LOG is what the original printed, FOLDER
-where its pictures are: see compare_printed.py, beside this file.
+where its pictures are; OURS is the same of the port, which runs where OURS is missing.
+For these two see compare_printed.py, beside this file.
 
-How far rounding alone moves two runs apart is measured: the port runs twice more, with
+How far rounding alone moves a record is measured: the port runs twice more, with
 its sums in another order and its start changed in the last bit. The record may differ
 by FACTOR times as much as these runs do.
 
@@ -51,18 +52,8 @@ FLOOR = 1e-14  # rounding is never taken to be less than this, relative
 CHAOS = 1e-3  # where rounding may make a larger difference, nothing can be told
 LAST_BIT = 2.0**-52  # of a number, relative
 SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")
-RECORD_NAMES = (
-    *SETTINGS,
-    *LOSSES,
-    *NETWORKS,
-    "script",
-    "producer",
-    "first",
-    "epoch",
-    "complete",
-    "images_check",
-    "images_fake",
-)
+RECORD_NAMES = [*SETTINGS, *LOSSES, *NETWORKS, "script", "producer", "first", "epoch"]
+RECORD_NAMES += ["complete", "images_check", "images_fake"]
 COLOURS = {"c_loss": ("#f2a98c", "#c03912"), "d_loss": ("#8ebbe8", "#1155a0")}
 
 
@@ -92,21 +83,16 @@ def judge(record, data, start, port):
     """
     steps = record["c_loss"].size
     total = total_steps(record)
-    loss_limit, final_limits = limits(record, data, start, port)
-    losses = loss_differences(port, record, steps)
-    final = final_differences(port, record) if steps == total else None
-    status, sentence = verdict(losses, loss_limit, final, final_limits, total)
-    return {
-        "losses": losses,
-        "loss_limit": loss_limit,
-        "final": final,
-        "final_limits": final_limits,
-        "status": status,
-        "sentence": sentence,
-    }
+    result = {"losses": loss_differences(port, record, steps), "final": None}
+    if steps == total:
+        result["final"] = final_differences(port, record)
+    limit, final_limits = limits(record, data, start, port)
+    result |= {"loss_limit": limit, "final_limits": final_limits}
+    status, sentence = verdict(**result, total=total)
+    return result | {"status": status, "sentence": sentence}
 
 
-def verdict(losses, loss_limit, final, final_limits, total):
+def verdict(losses, final, loss_limit, final_limits, total):
     """The exit status and the sentence that says it, see judge().
 
     total: the steps that the record has, or would have if it had not broken off.
@@ -345,7 +331,8 @@ def check_record(saved):
     record = {"script": text(saved, "script"), **read_settings(saved)}
     if record["script"] not in SCRIPTS:
         raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
-    record["producer"] = printable(text(saved, "producer"))
+    producer = text(saved, "producer")  # control characters could confuse a terminal
+    record["producer"] = "".join(c if c.isprintable() else "?" for c in producer)
     record["first"] = whole_number(saved, "first", 0)
     record["epoch"] = whole_number(saved, "epoch", record["first"] + 1)
     total = total_steps(record)
@@ -417,11 +404,6 @@ def total_steps(record):
     return (record["epoch"] - record["first"]) * steps_an_epoch(record)
 
 
-def printable(line):
-    """`line` without control characters, which could confuse a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in line)
-
-
 # --------------------------------------------------------------------- what is printed
 
 
@@ -462,10 +444,9 @@ def print_steps(result):
     largest = np.maximum.accumulate(np.maximum(*result["losses"].values()))
     limit = result["loss_limit"]
     print("losses: largest difference up to a step, and what rounding may make of it")
-    print("    step  difference  rounding")
+    print_row("step", "difference", "rounding")
     for step in table_steps(largest.size):
-        x = min(largest[step - 1], 1)
-        print(f"{step:8}  {x:10.0e}  {min(limit[step - 1], 1):8.0e}")
+        print_row(step, largest[step - 1], limit[step - 1])
 
 
 def print_final(result):
@@ -475,10 +456,15 @@ def print_final(result):
     if final is None:
         return
     print("final state: largest difference, and what rounding may make of it")
-    print(f"  {'the worst first':26}  difference  rounding")
+    print_row("the worst first", "difference", "rounding")
     for name in worst_first(final, limit)[:5]:
-        x = min(final[name], 1)
-        print(f"  {name:26}  {x:10.0e}  {min(limit[name], 1):8.0e}")
+        print_row(name, final[name], limit[name])
+
+
+def print_row(name, *numbers):
+    """Print a row of the tables of differences; what is above 1 is 1."""
+    cells = [x if isinstance(x, str) else f"{min(x, 1):.0e}" for x in numbers]
+    print(f"  {name:<28}  {cells[0]:>10}  {cells[1]:>8}")
 
 
 def plot(record, port, result, file):
