@@ -14,10 +14,10 @@ other activations need other formulas.
 It needs data/mnist_uint8.mat and data/randn_edges.txt beside it.
 
 A comment "MATLAB: ..." says what the original, or MATLAB itself, does where the Python
-line alone does not show it; "new" is what the original has not. Rows and layers count
-from 0 here, so layers[0] is the input and layers[-1] the last layer; e and t count from
-1. Functions change the network that they are given, and return it. Matrices are
-column-major as in MATLAB, so a*b is mtimes(a, b); only images as loaded are not.
+line alone does not show it; "new" is what the original has not, such as all flags.
+Rows and layers count from 0 here, so layers[0] is the input and layers[-1] the last
+layer; e and t count from 1. Functions change the network that they are given, and
+return it. mtimes(a, b) is MATLAB's a*b, and column-major like all matrices there.
 
 Glossary
     B       the batch size: a step takes B real images and makes B fake ones
@@ -71,10 +71,10 @@ def main(opt):
     """Train as the flags `opt` say, see options(); the script part of the original.
 
     Returns the trained generator and discriminator; if opt.checkpoint has all epochs
-    already, those of that file, without a, z and d.
+    already, those of that file, with their weights only.
     """
     # ----------- load the data
-    # (images_num, 784) in 0..255; MATLAB: divided by 255 here, in the loop below
+    # (images_num, 784) in 0..255  MATLAB: divides by 255 here, and not in the loop
     train_x = load_train_x(opt.data, opt.images_num)
     # ----------- define the models
     rng(opt.seed)  # MATLAB: not called; a fresh MATLAB starts as after rng(0)
@@ -89,9 +89,10 @@ def main(opt):
     # MATLAB: both stand where they are used
     ones = np.ones((batch_size, 1), opt.precision)
     zeros = np.zeros((batch_size, 1), opt.precision)
-    delta = delta_exact if opt.gradient == "exact" else delta_sigmoid_cross_entropy
 
-    run = begin(opt, train_x, generator, discriminator)  # new: --checkpoint
+    # new: the right gradient if asked for, and a checkpoint to go on from
+    delta = delta_exact if opt.gradient == "exact" else delta_sigmoid_cross_entropy
+    run = begin(opt, train_x, generator, discriminator)
     if run["e"] >= epoch:
         return generator, discriminator
     # create the folder
@@ -125,13 +126,13 @@ def main(opt):
             # MATLAB: computes both losses in an epoch's last batch only
             c_loss = sigmoid_cross_entropy(logits[:batch_size], ones)
             d_loss = sigmoid_cross_entropy(logits, labels)
-            end_step(run, opt, e, t, batch_num, c_loss, d_loss)  # new: the time left
+            end_step(run, opt, e, t, batch_num, c_loss, d_loss)  # new: keeps both
             if t == batch_num:  # MATLAB: two ifs with this condition
                 print(f'c_loss:"{format_f(c_loss)}",d_loss:"{format_f(d_loss)}"')
                 path = f"{opt.pics}/epoch_{e}_t_{t}.png"
                 save_images(images_fake, [4, 4], path)
                 print(f"save_sample:{path}", flush=True)
-        end_epoch(run, opt, e, generator, discriminator)  # new: --checkpoint
+        end_epoch(run, opt, e, generator, discriminator)  # new: saves the checkpoint
     return generator, discriminator
 
 
@@ -141,12 +142,13 @@ def load_train_x(file, images_num):
     In 0..255: uint8, or double if not all numbers are whole. A file without such images
     ends the program.
     """
-    hint = "data/make_mnist_mat.py makes the right file"
+    hint = "data/make_mnist_mat.py makes such a file"
     train_x = load_mat(file, ["train_x"], hint)["train_x"]
     is_real = isinstance(train_x, np.ndarray) and train_x.dtype.kind in "iuf"
     if not is_real or train_x.shape[1:] != (784,) or len(train_x) < images_num:
         need = f"{images_num} x 784 numbers (--images-num) or more rows"
-        fail(f"{file}: train_x must be {need}, and is {np.shape(train_x)}; {hint}")
+        kind = getattr(train_x, "dtype", type(train_x).__name__)
+        fail(f"{file}: train_x must be {need}, is {np.shape(train_x)} {kind}; {hint}")
     train_x = train_x[:images_num]
     # MATLAB: takes any numbers; images in 0..1 would train as black ones
     if not (train_x.min() >= 0 and 1 < train_x.max() <= 255):
@@ -186,27 +188,28 @@ def sigmoid_cross_entropy(logits, labels):
 def delta_sigmoid_cross_entropy(logits, labels):
     """The derivative of each row's cross entropy with respect to its logit; all (n, 1).
 
-    With the original's bug. For a logit z and a label y, sigmoid(z) - y is right. This
-    gives it where z < 0, but -y where z = 0, and 2 - sigmoid(z) - y where z > 0.
+    logits: before the sigmoid. With the original's bug: for a logit z and a label y,
+    sigmoid(z) - y is right. This gives it where z < 0, but -y where z = 0, and
+    2 - sigmoid(z) - y where z > 0.
     """
-    # The loss is max(z, 0) - z * y + log(1 + u) with u = exp(-abs(z)). Its derivative,
-    # term by term: temp1, which is 1 where z > 0 and else 0; then -y; then
-    # 1 / (1 + u) times the derivative of u, which is -u where z > 0 and u where z < 0.
-    # So u / (1 + u) * temp2 is right if temp2 is -1 where z > 0, and 1 where z < 0.
+    # The loss is max(z, 0) - z * y + log(1 + temp3), with temp3 = exp(-abs(z)). Its
+    # derivative, term by term: temp1, which is 1 where z > 0 and else 0; then -y; then
+    # that of temp3, over 1 + temp3. It is -temp3 where z > 0, and temp3 where z < 0, so
+    # temp3 / (1 + temp3) * temp2 is right if temp2 is -1 where z > 0 and 1 where z < 0.
     temp1 = np.fmax(logits, 0)
     temp1[temp1 > 0] = 1
     temp2 = logits.copy()  # MATLAB: assigning copies
     temp2[temp2 > 0] = -1
     temp2[temp2 < 0] = 1  # MATLAB: turns the -1 just set into 1: the bug, kept
-    temp3 = np.exp(-np.abs(logits))  # u  MATLAB: written twice in the next line
+    temp3 = np.exp(-np.abs(logits))  # MATLAB: has no temp3, but this twice
     return temp1 - labels + temp3 / (1 + temp3) * temp2
 
 
 def nnsetup(architecture, precision="double"):
     """Build a network with layers of the sizes `architecture`, and draw its w and b.
 
-    precision: "double" or "single", of all arrays. Returns the network, a dict. Its
-    "layers" is a list of dicts, one a layer.
+    precision (new): "double" or "single", of all arrays. Returns the network, a dict.
+    Its "layers" is a list of dicts, one a layer.
     """
     nn = {"architecture": architecture, "layers_count": len(architecture)}
     # t, beta1, beta2, epsilon and each layer's w_m, w_v, b_m, b_v are what Adam needs
@@ -215,8 +218,8 @@ def nnsetup(architecture, precision="double"):
     nn["beta2"] = 0.999
     nn["epsilon"] = 10**-8
     # say the structure is [100, 512, 784]: 3 layers, the input layer of 100 and two
-    # hidden layers, 100*512 and 512*784; the output is the last layer's a, its values
-    # after the activation
+    # hidden layers, with weights of 100*512 and 512*784; the output is the last layer's
+    # a, its values after the activation
     nn["layers"] = [{} for _ in architecture]
     for i in range(1, nn["layers_count"]):
         m, n = architecture[i - 1], architecture[i]
@@ -236,7 +239,7 @@ def nnff(nn, x):
     Sets z and a, (rows, outputs), of each layer but the input; returns nn.
     """
     layers = nn["layers"]
-    n = nn["layers_count"] - 1  # the last layer
+    n = nn["layers_count"] - 1  # the last layer; MATLAB: counts from 1, so no - 1
     layers[0]["a"] = x
     for i in range(1, n + 1):
         input = layers[i - 1]["a"]
@@ -253,18 +256,19 @@ def nnff(nn, x):
 def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy):
     """Backpropagation of the discriminator, after nnff has set each layer's z and a.
 
-    y_h: the logits, (rows, 1). y: the labels, (rows, 1). delta: the function that makes
-    the last layer's residual from these two. Sets d, dw and db of each layer but the
-    input; returns nn.
+    y_h: the logits, (rows, 1). y: the labels, (rows, 1). delta (new): the function that
+    makes the last layer's residual from these two. Sets d, dw and db of each layer but
+    the input; returns nn.
     """
     # this takes the derivative with respect to each parameter; another structure (other
     # activations and so on) needs a change here, other numbers of weights and biases do
     # not. To update w and b one needs the derivatives of the final loss with respect to
-    # them; the residuals are what comes up on the way there
-    # d is the residual: the derivative of the final loss with respect to a layer's
-    # values before the activation, z; by the chain rule, worked out by hand
+    # them; the residuals are results on the way there.
+    # d is the residual: the derivative of the final loss (of each row's own; the mean
+    # comes with dw and db) with respect to a layer's values before the activation, z;
+    # by the chain rule, worked out by hand
     layers = nn["layers"]
-    n = nn["layers_count"] - 1  # the last layer; MATLAB: counts from 1, so no - 1
+    n = nn["layers_count"] - 1  # the last layer
     # the residual of the last layer
     layers[n]["d"] = delta(y_h, y)
     for i in range(n - 1, 0, -1):
@@ -392,8 +396,7 @@ def imwrite(I, path):
     # MATLAB: halves go up; floor(grey + 0.5) would give 1 for 0.49999999999999994
     whole = np.floor(grey)
     whole[grey - whole >= 0.5] += 1
-    picture = Image.fromarray(whole.astype(np.uint8))
-    write_whole(path, lambda f: picture.save(f, "png"))
+    Image.fromarray(whole.astype(np.uint8)).save(path)
 
 
 def rng(seed):
@@ -431,12 +434,13 @@ def randn(m, n):
     the curve at x, x is the value. If not, further pairs decide.
     """
     with open(f"{HERE}/data/randn_edges.txt", encoding="latin-1") as f:
-        edges = np.loadtxt(f, comments="%")  # (257,): 0 to r, then a width, see below
+        edges = np.loadtxt(f, comments="%")  # (257,): of the strips
     heights = np.exp(-edges * edges / 2)  # of the curve at the edges
     values = []
     while len(values) < m * n:
         # a value takes one pair or more, so this many pairs are never too many
         pairs = m * n - len(values)
+        # the raw words of the twister, as rand takes them
         words = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32)
         first, second = words[:, 0], words[:, 1]
         strip = (second >> 24).astype(int) + 1  # 1..256
@@ -446,7 +450,8 @@ def randn(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # shared with next_uniform: each pair is taken once
+        # each pair is taken once: next_uniform() takes some, and the loop the next ones
+        unused = iter(range(pairs))
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
@@ -456,8 +461,7 @@ def randn(m, n):
                 height = low + next_uniform(uniform, unused) * (high - low)
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
-            else:  # in the lowest strip, beyond r, which is edges[255]
-                # edges[256] is its width, which makes its area that of the others
+            else:  # in the lowest strip, of the width edges[256], beyond r = edges[255]
                 distance = tail(edges[255], uniform, unused)
                 values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
@@ -502,10 +506,11 @@ LAYER_STATE = ("w", "b", "w_m", "w_v", "b_m", "b_v")
 
 
 def begin(opt, train_x, generator, discriminator):
-    """What the port keeps beside the original's variables: a dict, see the comments.
+    """Start, or go on from opt.checkpoint: fill both networks and set the stream.
 
-    Where the file opt.checkpoint exists, both networks and the stream go on from it;
-    where it does not, it is made, so that a path that cannot be written fails at once.
+    A checkpoint that is not there yet (or an empty file) is written at once, so that a
+    path that cannot be written fails now. Returns what the port keeps beside the
+    original's variables: a dict, see the comments.
     """
     run = {
         "e": 0,  # epochs done, in all
@@ -516,7 +521,10 @@ def begin(opt, train_x, generator, discriminator):
         "diverged": False,  # whether the line about it was printed
         "head": b"",  # of the checkpoint as last read or written, see head_of()
     }
+    opt.run = run  # for what is said after Ctrl-C
     if opt.checkpoint:
+        with contextlib.suppress(OSError):
+            os.remove(part_of(opt.checkpoint))  # left by a run that was killed
         run["settings"] = settings_of(opt, train_x)
         run["head"] = head_of(opt.checkpoint)
         if run["head"]:
@@ -527,7 +535,7 @@ def begin(opt, train_x, generator, discriminator):
 
 
 def settings_of(opt, train_x):
-    """What must be as it was where a run goes on, but for the rate: a dict."""
+    """The settings that must be the same where a run goes on, but for the rate."""
     names = ["batch_size", "images_num", "seed"]
     settings = {name: float(getattr(opt, name)) for name in names}
     settings |= {"precision": opt.precision, "gradient": opt.gradient}
@@ -573,12 +581,12 @@ def is_finite(nn):
 
 
 def save_checkpoint(run, opt, generator, discriminator):
-    """Write all that resume() reads to the file opt.checkpoint.
+    """Write the file opt.checkpoint: what the original has in MATLAB, and more.
 
-    It has variables of the original, in its names, and some more. Another run that
-    saves there ends this one.
+    Where another run has saved meanwhile, or does so now, this one ends.
     """
-    if head_of(opt.checkpoint) not in (b"", run["head"]):
+    head = head_of(opt.checkpoint)
+    if head not in (b"", run["head"]) or os.path.exists(part_of(opt.checkpoint)):
         fail(f"{opt.checkpoint}: another run saves there too, so this one stops")
     state = stream.get_state(legacy=False)["state"]
     workspace = {
@@ -598,13 +606,16 @@ def save_checkpoint(run, opt, generator, discriminator):
 
 
 def resume(run, opt, generator, discriminator):
-    """Go on from the file opt.checkpoint; one of another run ends the program."""
+    """Go on from the file opt.checkpoint.
+
+    One of other settings, images or layers, or of the other script, ends the program.
+    """
     names = ["e", "script", *run["settings"], "c_loss", "d_loss", "rng_state"]
     names += ["generator", "discriminator"]
-    hint = "tests/matlab/from_workspace.py makes a checkpoint of a workspace of MATLAB"
+    hint = f"name a checkpoint of {NAME}, or a new file"
     saved = load_mat(opt.checkpoint, names, hint)
     if saved["script"] != SCRIPT:
-        fail(f"{opt.checkpoint}: is not of {SCRIPT}.py; name another file")
+        fail(f"{opt.checkpoint}: is of {saved['script']}; {hint}")
     fill_network(opt, generator, saved["generator"])
     fill_network(opt, discriminator, saved["discriminator"])
     run["e"] = int(saved["e"])
@@ -626,7 +637,8 @@ def compare_settings(opt, before, now):
         if np.array_equal(before[name], now[name]):
             continue
         if name == "images_sha256":
-            fail(f"{opt.checkpoint}: was trained on other images; name its --data")
+            hint = "name its --data, or another --checkpoint"
+            fail(f"{opt.checkpoint}: was trained on other images; {hint}")
         changed = f"{name} was {words(before[name])}, and is {words(now[name])} now"
         if name != "learning_rate":
             hint = "give it as before, or name another --checkpoint"
@@ -652,7 +664,7 @@ def fill_network(opt, nn, struct):
     """Fill the network `nn` from what network_struct() made of one like it."""
     fixed = {x: nn[x] for x in nn if x not in ("t", "layers")}
     compare_settings(opt, struct, fixed)
-    if "t" in nn:
+    if "t" in nn:  # of Adam
         nn["t"] = float(struct["t"])
     for i in range(1, nn["layers_count"]):
         layer = nn["layers"][i]
@@ -678,7 +690,7 @@ def load_mat(file, names, hint):
             variables = loadmat(f, variable_names=names, simplify_cells=True)
         except Exception as error:  # SciPy raises almost anything on a damaged file
             reason = str(error) or type(error).__name__
-            fail(f"{file}: cannot be read ({reason})")
+            fail(f"{file}: cannot be read ({reason}); {hint}")
     missing = [name for name in names if name not in variables]
     if missing:
         fail(f"{file}: has no {missing[0]}; {hint}")
@@ -686,7 +698,7 @@ def load_mat(file, names, hint):
 
 
 def head_of(file):
-    """The first bytes of a .mat file, with the time when it was written.
+    """The first bytes of a .mat file, with the time when it was written: to the second.
 
     Empty if there is no file.
     """
@@ -695,20 +707,24 @@ def head_of(file):
     return b""
 
 
+def part_of(file):
+    """Where the file is written first; one name, so that killed runs leave one."""
+    return f"{os.path.realpath(file)}.part"  # beside its target if it is a link
+
+
 def write_whole(path, write):
     """Write the file `path`: all of it, or else leave what was there before.
 
     write: a function that fills the open file that it is given. An error of the disk
     ends the program.
     """
-    target = os.path.realpath(path)  # a symbolic link stays one
-    part = f"{target}.part"  # one name, so that killed runs leave one such file
+    part = part_of(path)
     try:
         with open(part, "wb") as f:
             write(f)
             f.flush()
             flush_to_disk(f)
-        replace_file(part, target)
+        replace_file(part, os.path.realpath(path))
     except OSError as error:
         fail(f"{path}: cannot be written ({error.strerror or error})")
     finally:
@@ -781,8 +797,10 @@ def check_flags(parser, opt):
         parser.error("--epoch must be at least 1")
     if opt.batch_size < 16:  # MATLAB: save_images stops with an index error
         parser.error("--batch-size must be at least 16, for the 4x4 pictures")
-    if opt.images_num < 1 or opt.images_num % opt.batch_size:  # MATLAB: likewise
-        parser.error(f"--images-num must be a multiple of {opt.batch_size}, a batch")
+    # MATLAB: an index error in the last batch
+    if opt.images_num < 1 or opt.images_num % opt.batch_size:
+        images = f"--images-num {opt.images_num}"
+        parser.error(f"{images} must be a multiple of --batch-size {opt.batch_size}")
     if not 0 < opt.learning_rate < math.inf:
         parser.error("--learning-rate must be finite and above 0")
     if not 0 <= opt.seed < 2**32:
@@ -797,7 +815,7 @@ def check_flags(parser, opt):
 
 
 def program(opt):
-    """Run main() as a program: whatever stops it, Ctrl-C too, ends in one line."""
+    """Run main() as a program: Ctrl-C, and errors of files or memory, take one line."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
     sys.stderr = sys.stderr or open(os.devnull, "w")
     if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
@@ -817,11 +835,13 @@ def program(opt):
 
 
 def what_is_saved(opt):
-    """After Ctrl-C: how to go on."""
-    if not opt.checkpoint or not head_of(opt.checkpoint):
-        return "no checkpoint was saved; with --checkpoint FILE one is, to go on from"
-    e = load_mat(opt.checkpoint, ["e"], "")["e"]
-    return f"the same command goes on after epoch {e:.0f} of {opt.checkpoint}"
+    """After Ctrl-C: what the same command will do."""
+    if not opt.checkpoint:
+        return "nothing was saved to go on from, as --checkpoint FILE would"
+    if "run" not in opt:  # not begun
+        return "nothing was changed"
+    e = opt.run["e"]
+    return f"the same command goes on after epoch {e} of {opt.checkpoint}"
 
 
 def show_line(line):
