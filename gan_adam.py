@@ -14,10 +14,10 @@ other activations need other formulas.
 It needs data/mnist_uint8.mat and data/randn_edges.txt beside it.
 
 A comment "MATLAB: ..." says what the original, or MATLAB itself, does where the Python
-line alone does not show it; "new" is what the original has not, such as all flags.
+line alone does not show it; "new" marks what the original does not have.
 Rows and layers count from 0 here, so layers[0] is the input and layers[-1] the last
 layer; e and t count from 1. Functions change the network that they are given, and
-return it. mtimes(a, b) is MATLAB's a*b, and column-major like all matrices there.
+return it. mtimes(a, b) is MATLAB's a*b.
 
 Glossary
     B       the batch size: a step takes B real images and makes B fake ones
@@ -70,8 +70,8 @@ LEARNING_RATE = 0.001  # the usual one for Adam
 def main(opt):
     """Train as the flags `opt` say, see options(); the script part of the original.
 
-    Returns the trained generator and discriminator; if opt.checkpoint has all epochs
-    already, those of that file, with their weights only.
+    Returns the trained generator and discriminator; if the file opt.checkpoint has all
+    epochs already, the networks of that file.
     """
     # ----------- load the data
     # (images_num, 784) in 0..255  MATLAB: divides by 255 here, and not in the loop
@@ -93,7 +93,7 @@ def main(opt):
     # new: the right gradient if asked for, and a checkpoint to go on from
     delta = delta_exact if opt.gradient == "exact" else delta_sigmoid_cross_entropy
     run = begin(opt, train_x, generator, discriminator)
-    if run["e"] >= epoch:
+    if run["e"] >= epoch:  # nothing is left to do
         return generator, discriminator
     # create the folder
     os.makedirs(opt.pics, exist_ok=True)
@@ -142,17 +142,19 @@ def load_train_x(file, images_num):
     In 0..255: uint8, or double if not all numbers are whole. A file without such images
     ends the program.
     """
-    hint = "data/make_mnist_mat.py makes such a file"
+    hint = "see data/README.md"
     train_x = load_mat(file, ["train_x"], hint)["train_x"]
     is_real = isinstance(train_x, np.ndarray) and train_x.dtype.kind in "iuf"
     if not is_real or train_x.shape[1:] != (784,) or len(train_x) < images_num:
-        need = f"{images_num} x 784 numbers (--images-num) or more rows"
+        need = f"at least {images_num} rows (--images-num) of 784 numbers"
         kind = getattr(train_x, "dtype", type(train_x).__name__)
         fail(f"{file}: train_x must be {need}, is {np.shape(train_x)} {kind}; {hint}")
     train_x = train_x[:images_num]
+    low = train_x.min()
+    high = train_x.max()
     # MATLAB: takes any numbers; images in 0..1 would train as black ones
-    if not (train_x.min() >= 0 and 1 < train_x.max() <= 255):
-        fail(f"{file}: train_x must be in 0..255, 0 for black, and not in 0..1; {hint}")
+    if not (low >= 0 and 1 < high <= 255):
+        fail(f"{file}: train_x must be in 0..255, is in {low:g}..{high:g}; {hint}")
     whole = train_x.astype(np.uint8)  # of an eighth of the size
     train_x = whole if (whole == train_x).all() else train_x.astype(float)
     # MATLAB: reshape, permute, reshape, to the same end
@@ -239,7 +241,7 @@ def nnff(nn, x):
     Sets z and a, (rows, outputs), of each layer but the input; returns nn.
     """
     layers = nn["layers"]
-    n = nn["layers_count"] - 1  # the last layer; MATLAB: counts from 1, so no - 1
+    n = nn["layers_count"] - 1  # the last layer
     layers[0]["a"] = x
     for i in range(1, n + 1):
         input = layers[i - 1]["a"]
@@ -264,11 +266,10 @@ def nnbp_d(nn, y_h, y, delta=delta_sigmoid_cross_entropy):
     # activations and so on) needs a change here, other numbers of weights and biases do
     # not. To update w and b one needs the derivatives of the final loss with respect to
     # them; the residuals are results on the way there.
-    # d is the residual: the derivative of the final loss (of each row's own; the mean
-    # comes with dw and db) with respect to a layer's values before the activation, z;
-    # by the chain rule, worked out by hand
+    # d is the residual: the derivative of the final loss with respect to a layer's
+    # values before the activation, z; by the chain rule, worked out by hand
     layers = nn["layers"]
-    n = nn["layers_count"] - 1  # the last layer
+    n = nn["layers_count"] - 1  # the last layer; MATLAB: counts from 1, so no - 1
     # the residual of the last layer
     layers[n]["d"] = delta(y_h, y)
     for i in range(n - 1, 0, -1):
@@ -299,9 +300,8 @@ def nnbp_g(g_net, d_net):
     a = layers[n]["a"]
     # the generator's loss comes from label_fake (images_fake fed through the
     # discriminator give label_fake), so in its bp g and d can be seen as one network:
-    # the residual of g's last layer is the residual of d's layer 2, here layers[1],
-    # taken back through that layer's w, times a * (1 - a), the derivative of sigmoid
-    layer = d_net["layers"][1]
+    # the residual of g's last layer is that of d's layer 2 times a * (1 - a)
+    layer = d_net["layers"][1]  # layer 2 where one counts from 1
     layers[n]["d"] = mtimes(layer["d"], layer["w"].T) * (a * (1 - a))
     for i in range(n - 1, 0, -1):
         d = layers[i + 1]["d"]
@@ -373,7 +373,8 @@ stream = np.random.RandomState(5489)
 def mtimes(a, b):
     """MATLAB's a*b of matrices; the result is column-major.
 
-    All of the networks are, since NumPy is slow where both orders meet in one formula.
+    So are all matrices of the networks: NumPy is slow where both orders meet in one
+    formula.
     """
     return np.matmul(a, b, order="F")
 
@@ -396,7 +397,10 @@ def imwrite(I, path):
     # MATLAB: halves go up; floor(grey + 0.5) would give 1 for 0.49999999999999994
     whole = np.floor(grey)
     whole[grey - whole >= 0.5] += 1
-    Image.fromarray(whole.astype(np.uint8)).save(path)
+    try:
+        Image.fromarray(whole.astype(np.uint8)).save(path)
+    except OSError as error:
+        fail(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def rng(seed):
@@ -521,16 +525,14 @@ def begin(opt, train_x, generator, discriminator):
         "diverged": False,  # whether the line about it was printed
         "head": b"",  # of the checkpoint as last read or written, see head_of()
     }
-    opt.run = run  # for what is said after Ctrl-C
     if opt.checkpoint:
-        with contextlib.suppress(OSError):
-            os.remove(part_of(opt.checkpoint))  # left by a run that was killed
         run["settings"] = settings_of(opt, train_x)
         run["head"] = head_of(opt.checkpoint)
         if run["head"]:
             resume(run, opt, generator, discriminator)
         else:
-            save_checkpoint(run, opt, generator, discriminator)
+            save_checkpoint(run, opt, 0, generator, discriminator)
+    opt.run = run  # for what is said after Ctrl-C
     return run
 
 
@@ -554,16 +556,16 @@ def end_step(run, opt, e, t, batch_num, c_loss, d_loss):
     elif t % 20 == 0:
         seconds = (time.monotonic() - run["start"]) / run["steps"]
         left = round(seconds * ((opt.epoch - e + 1) * batch_num - t))
-        time_left = f"{left // 60}:{left % 60:02} left"
+        time_left = f"{left // 60} min {left % 60} s left"
         show_line(f"epoch {e}/{opt.epoch} batch {t}/{batch_num} {time_left}")
 
 
 def end_epoch(run, opt, e, generator, discriminator):
     """Save the checkpoint after epoch e, but not once a network has Inf or NaN."""
     if is_finite(generator) and is_finite(discriminator):
-        run["e"] = e
         if opt.checkpoint:
-            save_checkpoint(run, opt, generator, discriminator)
+            save_checkpoint(run, opt, e, generator, discriminator)
+        run["e"] = e
     elif not run["diverged"]:
         run["diverged"] = True
         kept = f"; {opt.checkpoint} stays at epoch {run['e']}" if opt.checkpoint else ""
@@ -580,17 +582,16 @@ def is_finite(nn):
 # ---------------------------------------------------------------------- the checkpoint
 
 
-def save_checkpoint(run, opt, generator, discriminator):
-    """Write the file opt.checkpoint: what the original has in MATLAB, and more.
+def save_checkpoint(run, opt, e, generator, discriminator):
+    """Write the file opt.checkpoint after epoch e: what the original has, and more.
 
-    Where another run has saved meanwhile, or does so now, this one ends.
+    Where another run has written the file meanwhile, this one ends.
     """
-    head = head_of(opt.checkpoint)
-    if head not in (b"", run["head"]) or os.path.exists(part_of(opt.checkpoint)):
+    if head_of(opt.checkpoint) not in (b"", run["head"]):
         fail(f"{opt.checkpoint}: another run saves there too, so this one stops")
     state = stream.get_state(legacy=False)["state"]
     workspace = {
-        "e": float(run["e"]),
+        "e": float(e),
         "script": SCRIPT,
         **run["settings"],
         "c_loss": np.reshape(run["c_loss"], (-1, 1)),  # of every step
@@ -615,7 +616,7 @@ def resume(run, opt, generator, discriminator):
     hint = f"name a checkpoint of {NAME}, or a new file"
     saved = load_mat(opt.checkpoint, names, hint)
     if saved["script"] != SCRIPT:
-        fail(f"{opt.checkpoint}: is of {saved['script']}; {hint}")
+        fail(f"{opt.checkpoint}: was saved by {saved['script']}.py; {hint}")
     fill_network(opt, generator, saved["generator"])
     fill_network(opt, discriminator, saved["discriminator"])
     run["e"] = int(saved["e"])
@@ -680,17 +681,19 @@ def load_mat(file, names, hint):
 
     A file that cannot be read, or that lacks one, ends the program with `hint`.
     """
-    with open(file, "rb") as f, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # the header is 124 bytes of any text, and 4 bytes that say the format
-        if f.read(128)[124:] not in (b"\x00\x01IM", b"\x01\x00MI"):
-            fail(f"{file}: is not a file of MATLAB's save with '-v7'; {hint}")
-        try:
-            # only ours: SciPy cannot read every class that other variables may have
-            variables = loadmat(f, variable_names=names, simplify_cells=True)
-        except Exception as error:  # SciPy raises almost anything on a damaged file
-            reason = str(error) or type(error).__name__
-            fail(f"{file}: cannot be read ({reason}); {hint}")
+    variables = None
+    try:
+        with open(file, "rb") as f, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # the header is 124 bytes of any text, and 4 bytes that say the format
+            if f.read(128)[124:] in (b"\x00\x01IM", b"\x01\x00MI"):
+                # only `names`: SciPy cannot read every class that others may have
+                variables = loadmat(f, variable_names=names, simplify_cells=True)
+    except Exception as error:  # SciPy raises almost anything on a damaged file
+        reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
+        fail(f"{file}: cannot be read ({reason}); {hint}")
+    if variables is None:
+        fail(f"{file}: is not a .mat file as of MATLAB's save with '-v7'; {hint}")
     missing = [name for name in names if name not in variables]
     if missing:
         fail(f"{file}: has no {missing[0]}; {hint}")
@@ -707,26 +710,27 @@ def head_of(file):
     return b""
 
 
-def part_of(file):
-    """Where the file is written first; one name, so that killed runs leave one."""
-    return f"{os.path.realpath(file)}.part"  # beside its target if it is a link
-
-
 def write_whole(path, write):
     """Write the file `path`: all of it, or else leave what was there before.
 
     write: a function that fills the open file that it is given. An error of the disk
     ends the program.
     """
-    part = part_of(path)
+    target = os.path.realpath(path)  # a symbolic link stays one
+    part = f"{target}.part"  # one name, so that killed runs leave one such file
     try:
         with open(part, "wb") as f:
             write(f)
             f.flush()
             flush_to_disk(f)
-        replace_file(part, os.path.realpath(path))
+        replace_file(part, target)
     except OSError as error:
-        fail(f"{path}: cannot be written ({error.strerror or error})")
+        reason = error.strerror or error
+        if isinstance(error, FileNotFoundError) and os.path.isdir(
+            os.path.dirname(part)
+        ):
+            reason = "another run saves there too"
+        fail(f"{path}: cannot be written ({reason})")
     finally:
         with contextlib.suppress(OSError):
             os.remove(part)  # not there any more unless something went wrong
@@ -774,7 +778,7 @@ def options(argv=None):
     # the port's own
     text = "save here after every epoch; if FILE exists, go on from it"
     add("--checkpoint", metavar="FILE", help=text)
-    text = "folder for the pictures (default: %(default)s)"
+    text = "folder for the pictures; replaces those there (default: %(default)s)"
     add("--pics", metavar="DIR", default="./pics", help=text)
     text = "the images (default: data/mnist_uint8.mat beside the script)"
     add("--data", metavar="FILE", default=f"{HERE}/data/mnist_uint8.mat", help=text)
@@ -797,8 +801,9 @@ def check_flags(parser, opt):
         parser.error("--epoch must be at least 1")
     if opt.batch_size < 16:  # MATLAB: save_images stops with an index error
         parser.error("--batch-size must be at least 16, for the 4x4 pictures")
-    # MATLAB: an index error in the last batch
-    if opt.images_num < 1 or opt.images_num % opt.batch_size:
+    if opt.images_num < 1:
+        parser.error("--images-num must be at least 1")
+    if opt.images_num % opt.batch_size:  # MATLAB: an index error in the last batch
         images = f"--images-num {opt.images_num}"
         parser.error(f"{images} must be a multiple of --batch-size {opt.batch_size}")
     if not 0 < opt.learning_rate < math.inf:
@@ -810,12 +815,14 @@ def check_flags(parser, opt):
     if os.path.exists(opt.pics) and not os.path.isdir(opt.pics):
         parser.error(f"--pics {opt.pics}: is not a folder")
     file = opt.checkpoint
-    if file and os.path.exists(file) and not os.path.isfile(file):
+    if file and (
+        os.path.exists(file) and not os.path.isfile(file) or file[-1] in "/\\"
+    ):
         parser.error(f"--checkpoint {file}: is not a file")
 
 
 def program(opt):
-    """Run main() as a program: Ctrl-C, and errors of files or memory, take one line."""
+    """Run main() as a program: what stops it, such as Ctrl-C, takes one line."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
     sys.stderr = sys.stderr or open(os.devnull, "w")
     if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
@@ -835,11 +842,11 @@ def program(opt):
 
 
 def what_is_saved(opt):
-    """After Ctrl-C: what the same command will do."""
+    """After Ctrl-C: what there is to go on from."""
     if not opt.checkpoint:
-        return "nothing was saved to go on from, as --checkpoint FILE would"
-    if "run" not in opt:  # not begun
-        return "nothing was changed"
+        return "nothing to go on from was saved; --checkpoint FILE saves it"
+    if "run" not in opt:  # stopped in begin() or before
+        return "the training had not begun"
     e = opt.run["e"]
     return f"the same command goes on after epoch {e} of {opt.checkpoint}"
 

@@ -156,9 +156,9 @@ def write_checkpoint(checkpoint, opt, gan, flags):
             gan.fill_network(script_opt, nn, checkpoint[net])
         *words, used = checkpoint["rng_state"].tolist()
         gan.stream.set_state(("MT19937", words, used))
-        run = {name: checkpoint[name] for name in ("e", *LOSSES)}
+        run = {name: checkpoint[name] for name in LOSSES}
         run |= {"settings": settings, "head": b""}
-        gan.save_checkpoint(run, script_opt, *networks)
+        gan.save_checkpoint(run, script_opt, checkpoint["e"], *networks)
         return {"e": script_opt.epoch}  # all epochs are done: main ends
 
     # fail: so that what the script says of a file names this program

@@ -211,9 +211,9 @@ def test_time_left(one, small_data, tmp_path, capsys, monkeypatch):
     flags = ["--data", small_data, *flags, "--pics", tmp_path]
     one.main(one.options([str(x) for x in flags]))
     # 25 batches an epoch; the clock stands at 0 for the first 20, at 240 s later
-    assert shown[0] == ("epoch 1/2 batch 20/25 0:00 left", 0)
+    assert shown[0] == ("epoch 1/2 batch 20/25 0 min 0 s left", 0)
     assert shown[1] == ("", 0)
-    assert shown[2] == ("epoch 2/2 batch 20/25 0:27 left", 1)  # 5 * 240 s / 45
+    assert shown[2] == ("epoch 2/2 batch 20/25 0 min 27 s left", 1)  # 5 * 240 s / 45
     assert shown[3:] == [("", 1)]
 
 

@@ -115,5 +115,20 @@ def test_ctrl_c_in_a_console(one, small_data, tmp_path, capsys, monkeypatch):
             status, said = status_and_output(one, flags, capsys)
         assert status == 130 and said.err.count("\n") == 1 and words in said.err
         assert signal.getsignal(signal.SIGINT) is handler
+    # while it saves the second epoch: the first is what there is to go on from
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "flush_to_disk", interrupted)
+        status, said = status_and_output(one, flags, capsys)
+    assert status == 130 and "epoch 1 " in said.err and epochs_in(file) == 1
+    # before it has read the file
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "settings_of", interrupted)
+        status, said = status_and_output(one, flags, capsys)
+    assert status == 130 and said.err.count("\n") == 1 and "epoch" not in said.err
     assert status_and_output(one, flags, capsys)[0] == 0
     assert epochs_in(file) == 3
+
+
+def interrupted(*_):
+    """Ctrl-C comes just now."""
+    raise KeyboardInterrupt
