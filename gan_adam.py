@@ -53,11 +53,11 @@ import numpy as np
 from PIL import Image
 from scipy.io import loadmat, savemat
 
+SCRIPT = "gan_adam"  # the mark of its checkpoints, also where the file is renamed
 if "__file__" not in globals():
-    raise SystemExit("not to be pasted into a cell: start the file itself, by %run")
+    raise SystemExit(f"it cannot run pasted into a cell; type: %run {SCRIPT}.py")
 HERE = os.path.dirname(os.path.realpath(__file__))
 NAME = os.path.basename(__file__)
-SCRIPT = "gan_adam"  # the mark of its checkpoints, also where the file is renamed
 
 # the original's settings: edit them here, or use the flags
 EPOCH = 100  # passes over the images; digits show from the third or fourth on
@@ -848,6 +848,8 @@ def what_is_saved(opt):
     if "run" not in opt:  # stopped in begin() or before
         return "the training had not begun"
     e = opt.run["e"]
+    if e == 0:
+        return "no epoch was done; the same command starts anew"
     return f"the same command goes on after epoch {e} of {opt.checkpoint}"
 
 

@@ -98,7 +98,7 @@ def test_ctrl_c_in_a_console(one, small_data, tmp_path, capsys, monkeypatch):
     flags = small_run_flags(small_data, "--epoch", 3, "--pics", tmp_path)
     unifrnd = one.unifrnd
     handler = signal.getsignal(signal.SIGINT)
-    for batches, words in (12, "--checkpoint FILE"), (5, "epoch 0"), (17, "epoch 1"):
+    for batches, words in (12, "--checkpoint FILE"), (5, "no epoch"), (17, "epoch 1"):
         calls = []
 
         def press(*arguments, calls=calls, batches=batches):
