@@ -619,6 +619,8 @@ def resume(run, opt, generator, discriminator):
         fail(f"{opt.checkpoint}: was saved by {saved['script']}.py; {hint}")
     fill_network(opt, generator, saved["generator"])
     fill_network(opt, discriminator, saved["discriminator"])
+    *words_of_stream, used = saved["rng_state"].tolist()
+    stream.set_state(("MT19937", words_of_stream, used))
     run["e"] = int(saved["e"])
     if run["e"] >= opt.epoch:
         hint = "for more give a higher --epoch"
@@ -626,8 +628,6 @@ def resume(run, opt, generator, discriminator):
     compare_settings(opt, saved, run["settings"])
     run["c_loss"] += np.ravel(saved["c_loss"]).tolist()
     run["d_loss"] += np.ravel(saved["d_loss"]).tolist()
-    *words, used = saved["rng_state"].tolist()
-    stream.set_state(("MT19937", words, used))
     if run["e"]:
         message(f"{opt.checkpoint}: going on after epoch {run['e']}")
 

@@ -68,6 +68,10 @@ def verdict(opt, theirs, ours, wrong, how, steps):
     limit = STEPS_BEFORE_ROUNDING[opt.script]
     if wrong and wrong * steps <= limit:
         step = wrong * steps
+        if wrong == min(theirs):
+            print(
+                "are seed, images_num, batch_size and learning_rate those of the run?"
+            )
         print(f"different: from epoch {wrong} (step {step}) on, too early for rounding")
         return 1
     both = theirs.keys() & ours.keys()
@@ -77,11 +81,13 @@ def verdict(opt, theirs, ours, wrong, how, steps):
     last = max([e for e in both if not wrong or e < wrong], default=None)
     if last is None:
         nothing_told(opt, wrong * steps)
-    missing = min(theirs.keys() ^ ours.keys(), default=wrong)
+    only_one = sorted(theirs.keys() ^ ours.keys())
+    missing = min(only_one, default=wrong)
     if (wrong or missing) * steps > limit:
         why = f"in {opt.script} rounding may decide after some {limit} steps"
     else:
-        why = f"epoch {missing} is missing in one of both"
+        which = ", ".join(map(str, only_one[:9]))
+        why = f"only in one of both: epoch {which}"
     print(f"equal up to epoch {last}, {how}; {why}")
     return 3
 
@@ -166,6 +172,9 @@ def read_log(file, steps):
         fail(f'{file}: is no log with lines like c_loss:"0.5",d_loss:"0.6"')
     if last_picture == (0, 0):
         return dict(enumerate(printed, 1))
+    if len(printed) > len(epochs):
+        others = len(printed) - len(epochs)
+        print(f"{file}: {others} losses left out, not the last before a picture")
     return epochs or no_such_pictures(file, steps)
 
 
@@ -205,6 +214,9 @@ def same_number(a, b):
     """Whether a and b may be one number, as far as the digits of both tell."""
     if not_finite(a, b):
         return str(a) == str(b)
+    digits = [-x.as_tuple().exponent for x in (a, b)]
+    if digits[0] == digits[1] < DECIMALS:
+        return a == b  # both were rounded alike
     return abs(a - b) <= (last(a) + last(b)) / 2
 
 

@@ -116,7 +116,8 @@ def add_losses(saved, opt):
     steps = (e - 1) * batch_num + t
     if not 0 <= t <= batch_num or not 0 <= steps <= STEPS:
         hint = "give --images-num and --batch-size as they were"
-        raise ValueError(f"epoch {e} has no batch {t}, but {batch_num} of them; {hint}")
+        made = f"{steps} steps do not end in epoch {e}, with {batch_num} steps an epoch"
+        raise ValueError(f"{made}; {hint}")
     if t < batch_num:
         stopped = f"epoch {e} was stopped after batch {t} of {batch_num}"
         print(f"{opt.workspace}: {stopped}; going on with epoch {e + 1}")

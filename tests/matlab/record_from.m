@@ -11,13 +11,13 @@ function record_from(script, out, checkpoint, images_num)
 %
 % One epoch is run, number e + 1 where the checkpoint was written after epoch e. In the
 % script's copy the networks are the checkpoint's from the loop on, which is
-% for e=e+1:e+1, batch_size and learning_rate are the checkpoint's, and the random
-% numbers go on where its own ended. All the rest, and what out gets, is as for
-% RECORD_RUN: help record_run. There `first` is the checkpoint's e and `epoch` is e + 1;
-% seed is the checkpoint's.
+% for e=e+1:e+1, and the random numbers go on where its own ended. All the rest, and
+% what out gets, is as for RECORD_RUN: help record_run. There `first` is the
+% checkpoint's e and `epoch` is e + 1; seed is the checkpoint's.
 %
-% It refuses a checkpoint of the other script, one with other sizes than the script's,
-% one with precision single, and one with gradient exact.
+% It refuses a checkpoint of the other script, one with other sizes, another batch_size,
+% learning_rate, beta1, beta2 or epsilon than the script's, one with precision single,
+% and one with gradient exact.
 %
 % WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
 % later) has been read with care, but NEVER RUN in MATLAB: none was at hand.

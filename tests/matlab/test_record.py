@@ -139,6 +139,10 @@ def test_equal_to_the_port(script, script_folder, images, monkeypatch):
     text = text.replace("[784, 512, 1]", str(sizes["discriminator"]))
     text = text.replace("batch_size, 100)", "batch_size, 30)")
     write(script_folder / "sized.m", text)
+    other = re.sub("learning_rate = [0-9.]+;", "learning_rate = 0.002;", text)
+    assert "batch_size = 60;" in other
+    other = other.replace("batch_size = 60;", "batch_size = 20;")
+    write(script_folder / "other.m", other)
     set_sizes(monkeypatch, gan, *sizes.values())
     flags = ["--seed=3", "--images-num=120"]
     runs = {"a": port(gan, script_folder, "run", *flags, "--epoch=2")}
@@ -147,7 +151,7 @@ def test_equal_to_the_port(script, script_folder, images, monkeypatch):
     runs["b"] = port(gan, script_folder, "late", *flags, "--epoch=3")
     out = octave_output(
         "record_run('sized.m', 'a', 3, 2, 120);"
-        "record_from('sized.m', 'b', 'early.mat', 120);",
+        "record_from('other.m', 'b', 'early.mat', 120);",
         script_folder,
     )
     assert "epoch_3_t_6.png" in out and f"record:{script_folder}/b.mat" in out
@@ -609,9 +613,18 @@ def test_record_from_refuses(script_folder, monkeypatch):
         write(script_folder / f"{script}.m", narrow_text(script))
     wide = small_text("gan_adam").replace("512", "256")
     write(script_folder / "wide.m", wide)
-    twice = "learning_rate = 0.001;\nlearning_rate = 0.01;"
-    twice = narrow_text("gan_adam").replace("learning_rate = 0.001;", twice)
-    write(script_folder / "twice.m", twice)
+    others = [  # that would not count from a checkpoint, or be told as the port's
+        ("learning_rate = 0.001;", "learning_rate = 0.002;", "learning_rate is 0.002"),
+        ("batch_size = 60;", "batch_size = 30;", "batch_size is 30"),
+        ("nn.beta1 = 0.9;", "nn.beta1 = 0.5;", "beta1 is 0.5"),
+        ("nn.beta2 = 0.999;", "nn.beta2 = 0.9;", "beta2 is 0.9"),
+        ("10^(-8)", "10^(-7)", "epsilon is 1e-07"),
+        ("nn.t = 0;", "nn.t = 1;", "t before the first step is 1"),
+    ]
+    for i, (old, new, _) in enumerate(others):
+        assert old in narrow_text("gan_adam")
+        text = narrow_text("gan_adam").replace(old, new)
+        write(script_folder / f"other{i}.m", text)
     gan = importlib.import_module("gan_adam")
     set_sizes(monkeypatch, gan, [100, 24, 784], [784, 24, 1])
     port(gan, script_folder, "good", "--images-num=60", "--epoch=1")
@@ -634,7 +647,7 @@ def test_record_from_refuses(script_folder, monkeypatch):
         ("'gan_adam.m', 'out', 'exact.mat', 60", "gradient exact"),
         ("'gan_adam.m', 'out', 'turned.mat', 60", "generator has the sizes [784 24 1]"),
         ("'wide.m', 'out', 'good.mat', 60", "[100 256 784]"),
-        ("'twice.m', 'out', 'good.mat', 60", '"learning_rate = ..."'),
+        *((f"'other{i}.m', 'out', 'good.mat', 60", x[2]) for i, x in enumerate(others)),
         ("'gan_adam.m', 'out', 'mnist_uint8.mat', 60", "mnist_uint8.mat"),
         ("'gan_adam.m', 'out', 'text.mat', 60", "text.mat"),
         ("'gan_adam.m', 'out', 'missing.mat', 60", "missing.mat"),

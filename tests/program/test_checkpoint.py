@@ -219,6 +219,9 @@ def test_a_finished_run_is_left_as_it_is(one, finished, tmp_path, capsys):
     generator, _ = one.main(one.options([str(x) for x in flags]))
     saved = loadmat(tmp_path / "run.mat", simplify_cells=True)["generator"]
     np.testing.assert_array_equal(generator["layers"][2]["w"], saved["layers"][2]["w"])
+    # and its stream
+    words = loadmat(tmp_path / "run.mat")["rng_state"].ravel()
+    np.testing.assert_array_equal(one.stream.get_state()[1], words[:-1])
 
 
 OTHER_SETTINGS = {  # a flag, and the words of the line that refuses it

@@ -19,13 +19,11 @@ text = text(1:first(1)-1);
 code = code(1:first(1)-1);
 
 value = '=(?!=)(?:[^\n;,()]|\([^\n;()]*\))*(?=[\n;,])';
-names = {'epoch', 'images_num', 'batch_size', 'learning_rate'};
-for i = 1:4
-    if isfield(start, names{i})
-        new = sprintf('%s = %.17g', names{i}, start.(names{i}));
-        [text, code] = put(text, code, [names{i}, ' ', value], new, ...
-            [names{i}, ' = ...'], file);
-    end
+names = {'epoch', 'images_num'};
+for i = 1:2
+    new = sprintf('%s = %.17g', names{i}, start.(names{i}));
+    [text, code] = put(text, code, [names{i}, ' ', value], new, ...
+        [names{i}, ' = ...'], file);
 end
 loop = sprintf(['[generator, discriminator] = RECORD_RUN(''loop'', generator, ', ...
     'discriminator); for e=%d:%d'], start.first + 1, start.epoch);

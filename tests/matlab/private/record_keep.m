@@ -51,6 +51,24 @@ if ~isequal(of_script.architecture, of_checkpoint.architecture)
         'the %s has the sizes %s in the checkpoint, but %s in the script', name, ...
         mat2str(of_checkpoint.architecture), mat2str(of_script.architecture));
 end
+% the checkpoint's networks take the place of the script's, so these would not count
+fields = intersect(fieldnames(of_script), {'beta1', 'beta2', 'epsilon'});
+for i = 1:numel(fields)
+    must_be_equal(fields{i}, of_script.(fields{i}), of_checkpoint.(fields{i}));
+end
+if isfield(of_script, 't')
+    must_be_equal('t before the first step', of_script.t, 0);
+end
+end
+
+
+function must_be_equal(name, of_script, of_checkpoint)
+% Stop with an error if the script has another number than the checkpoint's run.
+if ~isequal(of_script, of_checkpoint)
+    error('record_run:checkpoint', ...
+        '%s is %.15g in the script, and %.15g in the run of the checkpoint', ...
+        name, of_script, of_checkpoint);
+end
 end
 
 
@@ -75,6 +93,10 @@ if mod(images_num, batch_size) ~= 0
         'images_num %d must be a multiple of batch_size %g', images_num, batch_size);
 end
 step = numel(kept.c_loss) + 1;
+if isfield(kept.start, 'rng_state')
+    must_be_equal('batch_size', batch_size, kept.start.batch_size);
+    must_be_equal('learning_rate', learning_rate, kept.start.learning_rate);
+end
 if e ~= kept.start.first + ceil(step * batch_size / images_num)
     error('record_run:steps', 'an epoch must have images_num / batch_size steps');
 end
