@@ -70,7 +70,7 @@ def verdict(opt, theirs, ours, wrong, how, steps):
         step = wrong * steps
         if wrong == min(theirs):
             print(
-                "are seed, images_num, batch_size and learning_rate those of the run?"
+                "are seed, images_num, batch_size, learning_rate those of the run?"
             )
         print(f"different: from epoch {wrong} (step {step}) on, too early for rounding")
         return 1
