@@ -69,9 +69,7 @@ def verdict(opt, theirs, ours, wrong, how, steps):
     if wrong and wrong * steps <= limit:
         step = wrong * steps
         if wrong == min(theirs):
-            print(
-                "are seed, images_num, batch_size, learning_rate those of the run?"
-            )
+            print("are seed, images_num, batch_size, learning_rate those of the run?")
         print(f"different: from epoch {wrong} (step {step}) on, too early for rounding")
         return 1
     both = theirs.keys() & ours.keys()
