@@ -52,6 +52,8 @@ def test_kernel(name, kernel, tmp_path):
         capture_output=True,
         text=True,
     )
+    if end.returncode < 0:  # as Haswell's of OpenBLAS 0.3.34 does on some machines
+        pytest.skip(f"OpenBLAS crashes with the kernel {kernel} on this machine")
     assert end.returncode == 0, end.stderr
     if f"'{said}'" not in end.stdout.splitlines()[0]:
         pytest.skip("NumPy has another BLAS than OpenBLAS")

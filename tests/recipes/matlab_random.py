@@ -314,6 +314,7 @@ def normal_matrix(m, n):
     while len(values) < m * n:
         # a value takes one pair or more, so this many pairs are never too many
         pairs = m * n - len(values)
+        # the raw words of the twister, as rand takes them
         words = stream.randint(0, 2**32, (pairs, 2), dtype=np.uint32)
         first, second = words[:, 0], words[:, 1]
         strip = (second >> 24).astype(int) + 1  # 1..256
@@ -323,7 +324,8 @@ def normal_matrix(m, n):
         uniform = uniform_numbers(first, second).tolist()
         strip = strip.tolist()
         x = x.tolist()
-        unused = iter(range(pairs))  # shared with next_uniform: each pair is taken once
+        # each pair is taken once: next_uniform() takes some, and the loop the next ones
+        unused = iter(range(pairs))
         for k in unused:
             if at_once[k]:
                 values.append(x[k])
@@ -333,8 +335,7 @@ def normal_matrix(m, n):
                 height = low + next_uniform(uniform, unused) * (high - low)
                 if height < math.exp(-x[k] * x[k] / 2):
                     values.append(x[k])
-            else:  # in the lowest strip, beyond r, which is edges[255]
-                # edges[256] is its width, which makes its area that of the others
+            else:  # in the lowest strip, of the width edges[256], beyond r = edges[255]
                 distance = tail(edges[255], uniform, unused)
                 values.append(math.copysign(distance, x[k]))
     return np.array(values).reshape(m, n, order="F")
