@@ -152,7 +152,8 @@ def load_train_x(file, images_num):
     high = train_x.max()
     # MATLAB: takes any numbers; images in 0..1 would train as black ones
     if not (low >= 0 and 1 < high <= 255):
-        fail(f"{file}: train_x must be in 0..255, is in {low:g}..{high:g}; {hint}")
+        need = "in 0..255 and above 1 somewhere"
+        fail(f"{file}: train_x must be {need}, is in {low:g}..{high:g}; {hint}")
     whole = train_x.astype(np.uint8)  # of an eighth of the size
     train_x = whole if (whole == train_x).all() else train_x.astype(float)
     # MATLAB: reshape, permute, reshape, to the same end
@@ -756,7 +757,9 @@ def options(argv=None):
     # the port's own
     text = "save here after every epoch; if FILE exists, go on from it"
     add("--checkpoint", metavar="FILE", help=text)
-    text = "folder for the pictures; replaces those there (default: %(default)s)"
+    text = (
+        "folder for the pictures; replaces any of the same name (default: %(default)s)"
+    )
     add("--pics", metavar="DIR", default="./pics", help=text)
     text = "the images (default: data/mnist_uint8.mat beside the script)"
     add("--data", metavar="FILE", default=f"{HERE}/data/mnist_uint8.mat", help=text)

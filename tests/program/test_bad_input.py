@@ -89,7 +89,7 @@ BAD_IMAGES = {
     "784": {"train_x": "text"},
     "784 numbers": {"train_x": {"a": 1.0}},
     "is in 0..1;": {"train_x": IMAGES > 100},
-    "in 0..255, is in 0..1;": {"train_x": IMAGES / 255},
+    "somewhere, is in 0..1;": {"train_x": IMAGES / 255},
     "0..255": {"train_x": np.where(IMAGES == IMAGES.max(), np.nan, IMAGES)},
     "in 0..255": {"train_x": np.where(IMAGES == 255, 255.5, IMAGES)},
     "be in 0..255": {"train_x": IMAGES - 0.5},
