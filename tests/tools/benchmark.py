@@ -3,26 +3,25 @@
 It prints a table such as this one, of two cores of an AMD EPYC (Linux, Python 3.11.7,
 numpy 2.4.6; gan_adam.m and gan_mbgd.m in the folder that GAN_MATLAB_DIR names):
 
-| ms a step | the port | its floor | PyTorch 2.13, eager | Octave 7.3, the original |
-| --- | ---: | ---: | ---: | ---: |
-| gan_adam, double | 16.50 ±1.93 | 7.24 ±2.46 | 12.25 ±0.95 | 39.40 ±9.29 |
-| gan_adam, single | 7.56 ±0.81 | 3.24 ±0.13 | 5.97 ±0.54 | |
-| gan_mbgd, double | 14.26 ±2.53 | 7.61 ±1.25 | 13.17 ±1.14 | 22.75 ±18.20 |
-| gan_mbgd, single | 5.05 ±1.65 | 3.21 ±0.52 | 5.88 ±1.80 | |
+| ms a step | the port | PyTorch 2.13, eager | Octave 7.3, the original |
+| --- | ---: | ---: | ---: |
+| gan_adam, double | 16.50 ±1.93 | 12.25 ±0.95 | 39.40 ±9.29 |
+| gan_adam, single | 7.56 ±0.81 | 5.97 ±0.54 | |
+| gan_mbgd, double | 14.26 ±2.53 | 13.17 ±1.14 | 22.75 ±18.20 |
+| gan_mbgd, single | 5.05 ±1.65 | 5.88 ±1.80 | |
 
 A number is the median of the rounds, and ± half of what they span. That machine's speed
 drifted: in other hours a step of gan_adam took 10 ms. So a row's columns are measured
 in turns, each burst of steps in a new process; and where other programs run besides,
 only --threads 1 is worth anything. MATLAB was not measured.
 
-The floor is a step's matrix products and nothing else: they use all cores, the rest,
-elementwise NumPy, uses one. PyTorch and Octave do the same work, where they are
-installed. `--precision single` of the scripts is for a quick look, not for comparing:
-its losses agree with double's to 1e-4 for the first 50 steps.
+PyTorch and Octave do the same work, where they are installed. `--precision single` of
+the scripts is for a quick look, not for comparing: its losses agree with double's to
+1e-4 for the first 50 steps.
 """
 
 import argparse
-import functools
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -65,9 +64,8 @@ def main():
                 row = rows.setdefault(f"{script}, {precision}", {})
                 for kind in kinds[::-1] if i % 2 else kinds:
                     if kind != "octave" or precision == "double":
-                        measured = burst(kind, script, precision, opt)
-                        for column, ms in measured.items():
-                            row.setdefault(column, []).append(ms)
+                        column, ms = burst(kind, script, precision, opt)
+                        row.setdefault(column, []).append(ms)
     print_table(rows)
 
 
@@ -92,7 +90,7 @@ def is_here(kind):
 
 
 def burst(kind, script, precision, opt):
-    """Let a contestant train in a process of its own: ms a step by column."""
+    """Let a contestant train in a process of its own: its column, and ms a step."""
     limits = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     env = os.environ | dict.fromkeys(limits, str(opt.threads))
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +123,7 @@ def print_table(rows):
 
 
 def work(kind, script, precision, steps):
-    """Be a contestant: print the ms a step by column, a line of JSON."""
+    """Be a contestant: print the column and the ms a step, a line of JSON."""
     sys.path.insert(0, ROOT)
     train = {"script": train_script, "torch": train_torch}[kind]
     print(json.dumps(train(script, precision, int(steps))))
@@ -137,12 +135,10 @@ def step_ms(times):
 
 
 def train_script(script, precision, steps):
-    """The script itself, but for a unifrnd that looks at the clock; and its floor."""
+    """The script itself, but for a unifrnd that looks at the clock."""
     gan = importlib.import_module(script)
     unifrnd = gan.unifrnd
-    mtimes = gan.mtimes
     times = []
-    products = []  # of the first step: (m, k, n)
 
     def unifrnd_with_clock(*sizes):
         times.append(time.perf_counter())
@@ -150,34 +146,11 @@ def train_script(script, precision, steps):
             raise StopIteration
         return unifrnd(*sizes)
 
-    def mtimes_listed(a, b):
-        if len(times) == 1:
-            products.append((*a.shape, b.shape[1]))
-        return mtimes(a, b)
-
     gan.unifrnd = unifrnd_with_clock
-    gan.mtimes = mtimes_listed
     flags = ["--precision", precision, "--epoch", "1000000", "--data", DATA]
-    try:
+    with contextlib.suppress(StopIteration):
         gan.main(gan.options(flags))
-    except StopIteration:
-        floor = min(floor_ms(products, precision, order, steps) for order in "CF")
-    return {"the port": step_ms(times), "its floor": floor}
-
-
-def floor_ms(products, precision, order, steps):
-    """The ms of a step's products alone, of matrices in the order "C" or "F"."""
-
-    @functools.cache  # matrices of the same shape are one
-    def matrix(use, *shape):
-        return np.ones(shape, precision, order)
-
-    times = []
-    for _ in range(steps + 1):
-        times.append(time.perf_counter())
-        for m, k, n in products:
-            np.matmul(matrix("in", m, k), matrix("in", k, n), out=matrix("out", m, n))
-    return step_ms(times)
+    return "the port", step_ms(times)
 
 
 def train_torch(script, precision, steps):
@@ -223,7 +196,7 @@ def train_torch(script, precision, steps):
         update_d.step()
         cross_entropy(logits[:B].detach(), ones).item()  # c_loss
         times.append(time.perf_counter())
-    return {f"PyTorch {torch.__version__}, eager": step_ms(times)}
+    return f"PyTorch {torch.__version__}, eager", step_ms(times)
 
 
 # normrnd and unifrnd are not in Octave itself
@@ -234,7 +207,7 @@ function {functions}
 {commands}
 times(end + 1) = time();
 ms = 1000 * median(diff(times({warm} + 1:end)));
-printf('{{"Octave %s, the original": %.6f}}\\n', version(), ms);
+printf('["Octave %s, the original", %.6f]\\n', version(), ms);
 """
 
 
