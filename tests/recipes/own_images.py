@@ -11,7 +11,7 @@ convert one in MATLAB, where white is what its white is, 1, 255, 4095 or 65535:
 
 Each picture is turned upright, made grey, made as large as fits, and put into the
 middle of 28 x 28 black ones. As in MNIST, black is 0, the background: for dark ink on
-white paper give --invert.
+white paper give --invert; what is mostly white then is refused.
 
 out.mat has train_x, N x 784 uint8 with the pixels row by row, as mnist_uint8.mat has
 it. In MATLAB, imshow(reshape(train_x(1, :), 28, 28)') shows the first picture. The last
@@ -23,16 +23,17 @@ import argparse
 import collections
 import os
 import re
-import shlex
 import sys
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy.io import savemat
 
-NAME = "own_images.py"
 if "__file__" not in globals():
-    raise SystemExit(f"{NAME}: not in a cell; use %run {NAME}")
+    raise SystemExit("own_images.py: not in a cell; use %run own_images.py")
+sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
+from checkpoints import fail
+
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 OTHERS = (".gif", ".tif", ".tiff", ".webp", ".heic")  # pictures to convert first
 GREY_OR_COLOURS = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's modes
@@ -42,16 +43,16 @@ def main(opt):
     """Read all pictures of the folder, write the file, say how to train on it."""
     names, left_out = names_of(opt.folder)
     if len(names) < 16:
-        found = f"has {len(names)} .png, .jpg and .bmp files; 16 are the least"
-        fail(f"{opt.folder}: {found}; left out: {left_out}")
+        found = f"{len(names)} .png, .jpg and .bmp files, left out: {left_out}"
+        fail(f"{opt.folder}: needs 16 pictures, has {found}")
     train_x = np.zeros((len(names), 784), np.uint8)
     for i, name in enumerate(names):
-        picture = read_picture(os.path.join(opt.folder, name), opt.invert)
-        train_x[i] = picture.reshape(-1)  # row by row
-        show_line(f"picture {i + 1}/{len(names)}")
-    show_line("")
+        train_x[i] = read_picture(os.path.join(opt.folder, name), opt.invert)
     if train_x.max() <= 1:
         fail(f"{opt.folder}: all pictures are black, or have 1 for white, not 255")
+    if train_x.mean() > 127:
+        flag = "leave out --invert" if opt.invert else "give --invert"
+        fail(f"{opt.folder}: mostly white, but MNIST's background is black; {flag}")
     try:
         with open(opt.out, "xb") as f:  # x: never in the place of another
             savemat(f, {"train_x": train_x}, do_compression=True)
@@ -59,9 +60,6 @@ def main(opt):
         fail(f"{opt.out}: cannot be written ({error.strerror})")
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
     print(f"left out: {left_out}; .png, .jpg and .bmp of the folder itself are read")
-    if train_x.mean() > 127:
-        flag = "without --invert" if opt.invert else "with --invert"
-        print(f"they are mostly white; MNIST's background is black: {flag} it will be")
     print_command(opt.out, len(names))
 
 
@@ -73,8 +71,8 @@ def print_command(out, images_num):
     print("train on all pictures" + f" but the last {unused}" * (unused > 0) + ":")
     base = out[: -len(".mat")]
     flags = f"--images-num {images_num - unused} --batch-size {batch_size}"
-    files = f"--pics {quoted(base + '_pics')} --checkpoint {quoted(base + '_run.mat')}"
-    print(f"python gan_adam.py --data {quoted(out)} {flags} {files}", flush=True)
+    files = f'--data "{out}" --pics "{base}_pics" --checkpoint "{base}_run.mat"'
+    print(f"python gan_adam.py {files} {flags}", flush=True)
 
 
 def names_of(folder):
@@ -99,20 +97,19 @@ def names_of(folder):
 
 def natural(name):
     """What to sort names by, so that 2.png comes before 10.png."""
-    parts = re.split("([0-9]+)", name.lower())
-    parts[1::2] = [int(number) for number in parts[1::2]]
-    return parts, name
+    padded = re.sub("[0-9]+", lambda number: number[0].zfill(20), name.lower())
+    return padded, name
 
 
 def read_picture(path, invert):
-    """The picture at `path` as MNIST has one: (28, 28) uint8, [row, column]."""
+    """The picture at `path` as MNIST has one: (784,) uint8, row by row."""
     try:
         with Image.open(path, formats=["PNG", "JPEG", "BMP"]) as picture:
             refuse_other_kinds(path, picture)
             grey = ImageOps.exif_transpose(picture).convert("RGB").convert("L")
         if invert:
             grey = ImageOps.invert(grey)
-        return np.asarray(ImageOps.pad(grey, (28, 28), Image.LANCZOS))
+        return np.ravel(ImageOps.pad(grey, (28, 28), Image.LANCZOS))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         fail(f"{path}: cannot be read as PNG, JPEG or BMP; mend it or take it away")
 
@@ -133,16 +130,11 @@ def refuse_other_kinds(path, picture):
         fail(f"{path}: is transparent in places; save it without, on its background")
 
 
-def quoted(path):
-    """The path as it can be pasted at a command line, of sh or of Windows."""
-    return shlex.quote(path) if os.name == "posix" else f'"{path}"'
-
-
 def options(argv=None):
     """The flags, checked."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        NAME, description=__doc__, formatter_class=form, allow_abbrev=False
+        "own_images.py", description=__doc__, formatter_class=form, allow_abbrev=False
     )
     parser.error = lambda message: fail(f"{message}; see --help")
     parser.add_argument("folder", metavar="FOLDER", help="where the pictures are")
@@ -150,29 +142,11 @@ def options(argv=None):
     text = "make black white and white black: for dark ink on white paper"
     parser.add_argument("--invert", action="store_true", help=text)
     opt = parser.parse_args(argv)
-    if not os.path.isdir(opt.folder):
-        fail(f"{opt.folder}: is not a folder")
     if not opt.out.lower().endswith(".mat"):
         fail(f"{opt.out}: the name must end in .mat")
-    if os.path.lexists(opt.out):
-        fail(f"{opt.out}: already exists; delete it or name another file")
-    if not os.path.isdir(os.path.dirname(os.path.abspath(opt.out))):
-        fail(f"{opt.out}: its folder does not exist")
+    if os.path.lexists(opt.out) or not os.path.isdir(os.path.dirname(opt.out) or "."):
+        fail(f"{opt.out}: must be a new file, in a folder that exists")
     return opt
-
-
-def show_line(line):
-    """On a terminal, show `line` in the place of the line shown before."""
-    if sys.stderr and sys.stderr.isatty():
-        print(f"\r{line:50}", end="\r", file=sys.stderr, flush=True)
-
-
-def fail(message, status=2):
-    """End the program with one line on standard error."""
-    show_line("")
-    message = message.replace("\n", " ")
-    print(f"{NAME}: {message}", file=sys.stderr)
-    raise SystemExit(status)
 
 
 if __name__ == "__main__":
@@ -181,7 +155,8 @@ if __name__ == "__main__":
     try:
         main(options())
     except KeyboardInterrupt:
-        fail("stopped", 130)
+        print("own_images.py: stopped", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

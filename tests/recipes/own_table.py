@@ -15,21 +15,23 @@ verdict at the end compares the fake rows, as they were written, with the real o
 """
 
 import argparse
+import contextlib
 import copy
-import importlib
+import importlib.util
 import math
 import os
 import re
 import sys
-import time
+from decimal import Decimal
 
 import numpy as np
 from scipy.spatial import KDTree
 
-try:
-    sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../..")
-except NameError:
-    raise SystemExit("own_table.py: not in a cell; use %run own_table.py") from None
+if "__file__" not in globals():
+    raise SystemExit("own_table.py: not in a cell; use %run own_table.py")
+sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
+from checkpoints import fail  # which also lets Python find the next one
+
 import gan_adam as gan
 
 # Three changes to the original. How far off fake rows of scikit-learn's iris, wine and
@@ -41,6 +43,7 @@ GRADIENT = "exact"  # the right one; with the bug, --gradient matlab: 0.03, 39 %
 
 FLAGS = {  # default, least, most, meaning
     "skip": (0, 0, 10**8, "lines at the top that are copied, not read"),
+    "rows": (0, 0, 10**8, "fake rows; 0: as many as real ones"),
     "steps": (20000, 1, 10**8, "updates of each network"),
     "batch-size": (60, 1, 10**8, "real rows a step, at most all; as many fake ones"),
     "noise-size": (20, 1, 10**8, "random numbers that make a fake row"),
@@ -48,9 +51,9 @@ FLAGS = {  # default, least, most, meaning
     "learning-rate": (0.001, 1e-9, 1, "of both networks"),
     "seed": (0, 0, 2**32 - 1, "another seed, other rows; as MATLAB's rng(N)"),
 }
+GRADIENTS = {"exact": gan.delta_exact, "matlab": gan.delta_sigmoid_cross_entropy}
 DELIMITERS = {x: x for x in ",;:|"} | {"space": " ", "tab": "\t"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-NAME = "own_table.py"
 
 
 @np.errstate(all="ignore")  # exp(1000) is no reason for a warning
@@ -71,13 +74,16 @@ def main(opt):
     numbers[:, varies] = low[varies] + span[varies] * fake
     for j, digits in enumerate(table["digits"]):
         numbers[:, j] = np.round(numbers[:, j], digits) + 0.0  # -0 becomes 0
-    write("--out", opt.out, lambda f: write_rows(f, table, numbers[:rows]))
+    with new_file("--out", opt.out) as f:
+        f.write(table["head"])
+        np.savetxt(f, numbers[:rows], table["format"], newline=table["newline"])
     print(f"{opt.out}: {rows} fake rows", flush=True)
     fake = (numbers - low)[:, varies] / span[varies]
     columns = np.flatnonzero(varies) + 1
     compare(real, fake, columns)
     if opt.plot:
-        write("--plot", opt.plot, lambda f: draw(f, real, fake, columns))
+        with new_file("--plot", opt.plot) as f:
+            draw(f, real, fake, columns)
 
 
 def train(real, opt):
@@ -90,11 +96,9 @@ def train(real, opt):
     discriminator = gan.nnsetup([columns, opt.hidden, 1])
     generator["beta1"] = discriminator["beta1"] = BETA1
     mean = copy.deepcopy(generator)
-    exact = opt.gradient == "exact"
-    delta = gan.delta_exact if exact else gan.delta_sigmoid_cross_entropy
+    delta = GRADIENTS[opt.gradient]
     ones = np.ones((batch_size, 1))
     labels = gan.vertcat(0 * ones, ones)  # fake rows, then real ones
-    start = time.monotonic()
     for step in range(1, opt.steps + 1):
         t = (step - 1) % batch_num
         if t == 0:
@@ -104,8 +108,8 @@ def train(real, opt):
         # update the generator, the discriminator stays fixed
         generator = gan.nnff(generator, noise)
         discriminator = gan.nnff(discriminator, generator["layers"][-1]["a"])
-        logits_fake = discriminator["layers"][-1]["z"]
-        discriminator = gan.nnbp_d(discriminator, logits_fake, ones, delta)
+        logits = discriminator["layers"][-1]["z"]
+        discriminator = gan.nnbp_d(discriminator, logits, ones, delta)
         generator = gan.nnbp_g(generator, discriminator)
         generator = gan.nnapplygrade(generator, opt.learning_rate)
         # update the discriminator, the generator stays fixed
@@ -117,42 +121,41 @@ def train(real, opt):
         discriminator = gan.nnapplygrade(discriminator, opt.learning_rate)
         # the mean follows the generator; at first faster, to forget the start
         share = min(1, max(1 / AVERAGE, 10 / (step + 10)))
-        for i, layer in enumerate(generator["layers"][1:], 1):
-            kept = mean["layers"][i]
-            for name in ("w", "b"):
+        for kept, layer in zip(mean["layers"], generator["layers"], strict=True):
+            for name in kept.keys() & {"w", "b"}:  # the first layer has none
                 kept[name] += share * (layer[name] - kept[name])
         if step % 100 == 0:
-            left = (time.monotonic() - start) / step * (opt.steps - step)
-            show_line(f"step {step}/{opt.steps}, {left:.0f} s left")
-    show_line("")
+            gan.show_line(f"step {step}/{opt.steps}")
+    gan.show_line("")
     return mean
 
 
 def read_table(opt):
     """The table: a dict of numbers (rows, columns), digits after the point (columns,),
-    and how its file is written: head (the skipped lines, bytes), delimiter, newline.
+    and how its file is written: head (the skipped lines, bytes), format of a row and
+    newline.
     """
     with open(opt.table, "rb") as f:
         data = f.read()
     if b"\0" in data:
         fail(f"{opt.table}: is UTF-16 or an Excel file; save it as CSV UTF-8")
-    bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
-    lines = data[len(bom) :].splitlines(keepends=True)
+    bom = 3 * data.startswith(b"\xef\xbb\xbf")
+    lines = data[bom:].splitlines(keepends=True)
     cells = read_cells(opt, lines)
     numbers = cells.astype(float)
     span = np.ptp(numbers, axis=0)
-    if not span.any() or np.isinf(span).any():
+    if not span.any() or not np.isfinite(span).all():
         fail(f"{opt.table}: all columns are constant, or a number is too large")
-    rows, columns = cells.shape
-    first = " ".join(cells[0, :10]) + " ..." * (columns > 10)
-    header = "" if opt.skip else "; if that is a header: --skip 1"
-    said = f"{rows} rows of {columns} number{'s' * (columns > 1)}, the first {first}"
-    print(f"{opt.table}: {said}{header}", flush=True)
+    digits = [digits_of(*x) for x in zip(cells.T, numbers.T, strict=True)]
+    first = " ".join(cells[0, :10]) + " ..." * (len(span) > 10)
+    said = f"{len(cells)} rows of {len(span)} numbers, the first {first}"
+    said += "; if that is a header: --skip 1" * (not opt.skip)
+    print(f"{opt.table}: {said}", flush=True)
     return {
         "numbers": numbers,
-        "digits": [digits_of(*x) for x in zip(cells.T, numbers.T, strict=True)],
-        "head": bom + b"".join(lines[: opt.skip]),
-        "delimiter": DELIMITERS[opt.delimiter],
+        "digits": digits,
+        "head": data[:bom] + b"".join(lines[: opt.skip]),
+        "format": DELIMITERS[opt.delimiter].join(f"%.{n}f" for n in digits),
         "newline": lines[0][len(lines[0].rstrip(b"\r\n")) :].decode(),
     }
 
@@ -166,17 +169,16 @@ def read_cells(opt, lines):
     if len(rows) < 2:
         fail(f"{opt.table}: has {len(rows)} rows after --skip {opt.skip}; needs 2")
     delimiter = DELIMITERS[opt.delimiter].strip(" ") or None  # None: any blanks
-    form = {"dtype": object, "comments": None, "quotechar": '"', "ndmin": 2}
+    texts = list(rows.values())
     try:
-        cells = np.loadtxt(list(rows.values()), delimiter=delimiter, **form)
-    except ValueError as error:
+        cells = np.loadtxt(texts, object, None, delimiter, quotechar='"', ndmin=2)
+    except ValueError as error:  # not as many cells in each row
         reason = str(error).partition(";")[0]
-        hint = "--skip N leaves out lines at the top, --delimiter must fit"
-        fail(f"{opt.table}: {reason}; {hint}")
+        fail(f"{opt.table}: {reason}; do --skip and --delimiter fit?")
     for i, row in zip(rows, cells, strict=False):  # a line end in quotes: fewer rows
         for j, cell in enumerate(row):
             row[j] = cell.strip()
-            if not NUMBER.fullmatch(row[j]) or math.isinf(float(cell)):
+            if not NUMBER.fullmatch(row[j]):
                 where = f"line {i}, column {j + 1}: {row[j][:40]!r} is not a number"
                 fail(f"{opt.table}: {where}; {hint_for(row[j], i, i == min(rows))}")
     return cells
@@ -186,39 +188,28 @@ def hint_for(cell, line, first):
     """What helps where the text `cell` is no number; `first`: in the first row."""
     if re.fullmatch(r"[+-]?[\d.]*,[\d.,]*", cell):
         return "decimal commas and thousands are not read; write 1234.5 for 1.234,5"
-    hints = []
-    if first and re.search("[A-Za-z]", cell):
-        hints.append(f"if this line is a header: --skip {line}")
+    hints = [f"--skip {line} if that is a header"] * first
     fits = [f'"{name}"' for name, delimiter in DELIMITERS.items() if delimiter in cell]
     if fits:
-        hints.append(f"if this is several cells: --delimiter {' or '.join(fits)}")
+        hints.append(f"--delimiter {' or '.join(fits)} if it is several cells")
     return ", ".join(hints) or "give it a number, or take out its row or column"
 
 
 def digits_of(cells, numbers):
     """How many digits after the point a column has, up to what a double can hold."""
-    digits = 0
-    for cell in cells:  # 2 in 1.25, 4 in 1.25e-2
-        number, _, exponent = cell.lower().partition("e")
-        digits = max(digits, len(number.partition(".")[2]) - int(exponent or 0))
+    digits = max(-Decimal(cell).as_tuple().exponent for cell in cells)  # 4: 1.25e-2
     size = np.abs(numbers).max() or 1
-    return min(digits, 300, max(0, 15 - math.floor(math.log10(size))))
+    return max(0, min(digits, 300, 15 - math.floor(math.log10(size))))
 
 
-def write(flag, path, save):
-    """Make the file that the flag names; save(f) fills it."""
+@contextlib.contextmanager
+def new_file(flag, path):
+    """Open the file that the flag names, for bytes; never in the place of another."""
     try:
-        with open(path, "xb") as f:  # x: never in the place of another
-            save(f)
+        with open(path, "xb") as f:
+            yield f
     except OSError as error:
         fail(f"{flag} {path}: cannot be written ({error.strerror})")
-
-
-def write_rows(f, table, numbers):
-    """Write `numbers` in the form of the table, its skipped lines first."""
-    f.write(table["head"])
-    forms = [f"%.{digits}f" for digits in table["digits"]]
-    np.savetxt(f, numbers, forms, table["delimiter"], table["newline"])
 
 
 def compare(real, fake, columns):
@@ -238,18 +229,15 @@ def compare(real, fake, columns):
     }
     if 1 < len(columns) <= 200:  # of 20000 columns they would fill the memory
         # a column that does not vary has NaN; 1: each pair once
-        apart = np.nan_to_num(np.corrcoef(fake.T)) - np.corrcoef(real.T)
-        apart = np.triu(apart, 1)
+        apart = np.triu(np.nan_to_num(np.corrcoef(fake.T)) - np.corrcoef(real.T), 1)
         j, k = np.unravel_index(np.abs(apart).argmax(), apart.shape)
         text = f"correlation {apart[j, k]:+.2f}, columns {columns[j]} and {columns[k]}"
         marks[text] = abs(apart[j, k]) < 0.3
     print("farthest off:", *marks, sep="\n  ")
     off = [text for text in marks if not marks[text]]
     verdict = f"off: {'; '.join(off)}" if off else "good"
-    spread = math.sqrt(fake.var(axis=0).sum() / real.var(axis=0).sum())
-    if near < 0.5 or spread < 0.5 or ratio.min() < 0.3:
-        verdict = "MODE COLLAPSE, the fake rows are too much alike: try another --seed,"
-        verdict += " more --steps, a larger --hidden or --noise-size"
+    if near < 0.5 or ratio.mean() < 0.5 or ratio.min() < 0.3:
+        verdict = "MODE COLLAPSE, fake rows are alike: another --seed or more --steps"
     print(f"verdict: {verdict}", flush=True)
 
 
@@ -269,32 +257,29 @@ def draw(f, real, fake, columns):
     """Draw the first 40 columns, in 0..1, into the file f: real black, fake red."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 6))
-    axes = figure.subplots()
+    axes = Figure(figsize=(12, 6)).subplots()
     for rows, colour, left in ((real, "black", -0.3), (fake, "red", 0.05)):
         rows = rows[:1000, :40]
-        aside = left + 0.25 * (0.618 * np.arange(len(rows)) % 1)  # so that dots show
-        x = columns[:40] + aside[:, None]
-        axes.scatter(x, rows, s=1, c=colour)
+        aside = np.linspace(left, left + 0.25, len(rows))  # so that all dots show
+        axes.scatter(columns[:40] + aside[:, None], rows, s=1, c=colour)
     axes.set(title="real black, fake red", xlabel="column", ylabel="its range")
-    figure.savefig(f, format="png")
+    axes.figure.savefig(f, format="png")
 
 
 def options(argv=None):
     """The flags, checked."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        NAME, description=__doc__, formatter_class=form, allow_abbrev=False
+        "own_table.py", description=__doc__, formatter_class=form, allow_abbrev=False
     )
     parser.error = lambda message: fail(f"{message}; see --help")
     add = parser.add_argument
     add("table", metavar="TABLE", help="the real rows, a text file")
     add("--out", default="fake.csv", metavar="FILE", help="default: fake.csv")
-    add("--plot", metavar="FILE.png", help="draw real and fake rows")
-    add("--rows", type=int, metavar="N", help="fake rows (default: as real ones)")
+    add("--plot", metavar="FILE.png", help="draw real and fake rows; needs matplotlib")
     add("--delimiter", default=",", choices=DELIMITERS, help="default: a comma")
     text = f"matlab has the original's bug (default: {GRADIENT})"
-    add("--gradient", default=GRADIENT, choices=["exact", "matlab"], help=text)
+    add("--gradient", default=GRADIENT, choices=GRADIENTS, help=text)
     for name, (default, _, _, text) in FLAGS.items():
         text = f"{text} (default: {default})"
         add(f"--{name}", type=type(default), default=default, metavar="N", help=text)
@@ -303,43 +288,16 @@ def options(argv=None):
         value = getattr(opt, name.replace("-", "_"))
         if not least <= value <= most:
             fail(f"--{name} {value}: must be in {least}..{most}")
-    if opt.rows is not None and opt.rows < 1:
-        fail(f"--rows {opt.rows}: must be at least 1")
-    check_files(opt)
-    return opt
-
-
-def check_files(opt):
-    """End the program if --out or --plot cannot be made; better now than at the end."""
     for flag, path in (("--out", opt.out), ("--plot", opt.plot)):
-        if path is None:
-            continue
-        folder, name = os.path.split(path)
-        if os.path.lexists(path):
-            fail(f"{flag} {path}: already exists; delete it or name another file")
-        if not name or not os.path.isdir(folder or "."):
-            fail(f"{flag} {path}: is no file in a folder that exists")
+        folder, name = os.path.split(path or "")
+        is_new = name and os.path.isdir(folder or ".") and not os.path.lexists(path)
+        if path is not None and not is_new:
+            fail(f"{flag} {path}: must be a new file, in a folder that exists")
     if opt.plot and not opt.plot.lower().endswith(".png"):
         fail(f"--plot {opt.plot}: must end in .png")
-    try:
-        if opt.plot:
-            importlib.import_module("matplotlib.figure")
-    except ImportError:
+    if opt.plot and not importlib.util.find_spec("matplotlib"):
         fail(f"--plot {opt.plot}: needs matplotlib; python -m pip install matplotlib")
-
-
-def show_line(line):
-    """On a terminal, show `line` in the place of the line shown before."""
-    if sys.stderr and sys.stderr.isatty():
-        print(f"\r{line:50}", end="\r", file=sys.stderr, flush=True)
-
-
-def fail(message, status=2):
-    """End the program with one line on standard error."""
-    show_line("")
-    message = message.replace("\n", " ")
-    print(f"{NAME}: {message}", file=sys.stderr)
-    raise SystemExit(status)
+    return opt
 
 
 if __name__ == "__main__":
@@ -348,11 +306,13 @@ if __name__ == "__main__":
     try:
         main(options())
     except KeyboardInterrupt:
-        fail("stopped", 130)
-    except MemoryError:
-        fail("the memory is too small for this table, --rows or --hidden")
+        gan.show_line("")
+        print("own_table.py: stopped", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:  # nobody reads standard output any more: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except MemoryError:
+        fail("the memory is too small for this table, --rows or --hidden")
     except OSError as error:
         fail(f"{error.filename or 'output'}: {error.strerror}")
