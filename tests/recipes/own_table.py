@@ -120,7 +120,7 @@ def train(real, opt):
         discriminator = gan.nnbp_d(discriminator, logits, labels, delta)
         discriminator = gan.nnapplygrade(discriminator, opt.learning_rate)
         # the mean follows the generator; at first faster, to forget the start
-        share = min(1, max(1 / AVERAGE, 10 / (step + 10)))
+        share = max(1 / AVERAGE, 10 / (step + 10))
         for kept, layer in zip(mean["layers"], generator["layers"], strict=True):
             for name in kept.keys() & {"w", "b"}:  # the first layer has none
                 kept[name] += share * (layer[name] - kept[name])
@@ -278,8 +278,7 @@ def options(argv=None):
     add("--out", default="fake.csv", metavar="FILE", help="default: fake.csv")
     add("--plot", metavar="FILE.png", help="draw real and fake rows; needs matplotlib")
     add("--delimiter", default=",", choices=DELIMITERS, help="default: a comma")
-    text = f"matlab has the original's bug (default: {GRADIENT})"
-    add("--gradient", default=GRADIENT, choices=GRADIENTS, help=text)
+    add("--gradient", default=GRADIENT, choices=GRADIENTS, help="matlab: with the bug")
     for name, (default, _, _, text) in FLAGS.items():
         text = f"{text} (default: {default})"
         add(f"--{name}", type=type(default), default=default, metavar="N", help=text)
