@@ -123,7 +123,11 @@ def test_adam_and_the_mean_generator(tmp_path, monkeypatch):
     """The mean follows in step k by 1/AVERAGE, at first by 10/(k + 10)."""
     seen = []
     weights = []  # of both networks in turn
-    nnapplygrade = gan_adam.nnapplygrade
+    nnff, nnapplygrade = gan_adam.nnff, gan_adam.nnapplygrade
+
+    def spy_nnff(nn, x):
+        seen.append(len(x))
+        return nnff(nn, x)
 
     def spy(nn, learning_rate):
         nn = nnapplygrade(nn, learning_rate)
@@ -132,12 +136,15 @@ def test_adam_and_the_mean_generator(tmp_path, monkeypatch):
         return nn
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gan_adam, "nnff", spy_nnff)
     monkeypatch.setattr(gan_adam, "nnapplygrade", spy)
     tool = load_tool("tests/recipes/own_table.py")
     monkeypatch.setattr(tool, "AVERAGE", 2)
     opt = tool.options(["real.csv", "--steps=12", "--learning-rate=0.02"])
     found = tool.train(WIDE[:9, :4], opt)["layers"][2]["w"]
-    assert seen == [([20, 128, 4], 0.5, 0.02), ([4, 128, 1], 0.5, 0.02)] * 12
+    g = [9, 9, ([20, 128, 4], 0.5, 0.02)]  # both networks of 9 fake rows, then update
+    d = [9, 18, ([4, 128, 1], 0.5, 0.02)]  # anew of 9 fake rows, and real ones
+    assert seen == [*g, *d] * 12
     gan_adam.rng(0)
     mean = gan_adam.nnsetup([20, 128, 4])["layers"][2]["w"]
     for k, w in enumerate(weights[::2], 1):
