@@ -2,15 +2,15 @@
 
     python tests/recipes/digits.py run.mat
 
-It writes two files, in the place of older ones of these names, and prints how many
-there are of each digit:
+It writes two files, in the place of older ones of these names:
 
     digits.png   a grid of the first 60
     samples.mat  all of them, for MATLAB: images, N x 784, in 0..1. There
                  load('samples.mat'); imshow(reshape(images(1,:), 28, 28))
 
-A sample counts as what most of the five training images nearest to it show. Of real
-test digits that names more than nine in ten correctly.
+After a training on data/mnist_uint8.mat it prints how many there are of each digit: a
+sample counts as what most of the five training images nearest to it show. Of real test
+digits that names more than nine in ten correctly.
 """
 
 import argparse
@@ -26,8 +26,11 @@ import checkpoints  # which also lets Python find the next one
 
 import gan_adam as gan
 
+SEED = 2026  # other digits for another number
+GRID = [5, 12]  # of digits.png
 KNOWN = 10000  # so many training images are compared with the samples
 NEAREST = 5  # so many of them vote
+DATA = f"{gan.HERE}/data/mnist_uint8.mat"
 
 fail = checkpoints.fail
 
@@ -36,18 +39,20 @@ def main():
     """Draw the digits, save them, and count them."""
     flags = read_flags()
     checkpoint = checkpoints.read_checkpoint(flags.checkpoint)
-    known = read_known(flags.data, checkpoint)
-    samples = draw_samples(checkpoint["generator"], flags.count, flags.seed)
-    columns = min(12, len(samples))
-    grid = [min(5, len(samples) // columns), columns]
-    save(flags.out, "digits.png", lambda file: gan.save_images(samples, grid, file))
-    save(flags.out, "samples.mat", lambda file: savemat(file, {"images": samples}))
-    print(f"digits.png: {grid[0] * grid[1]} digits; samples.mat: {len(samples)}")
-    if known is None:
-        why = f"{flags.data} has other images than the training, or no train_y"
-        print(f"the digits are not counted: {why}")
+    samples = draw_samples(checkpoint["generator"], flags.count)
+    try:
+        os.makedirs(flags.out, exist_ok=True)
+        gan.save_images(samples, GRID, f"{flags.out}/digits.png")
+        savemat(f"{flags.out}/samples.mat", {"images": samples})
+    except OSError as error:
+        fail(f"--out {flags.out}: cannot be written ({error.strerror or error})")
+    print(f"digits.png: 60 digits; samples.mat: {len(samples)}")
+    train_x = gan.load_train_x(DATA, 60000)
+    trained_on = train_x[: checkpoint["images_num"]]
+    if hashlib.sha256(trained_on).hexdigest() != checkpoint["images_sha256"]:
+        print("not counted: the training had other images than data/mnist_uint8.mat")
     else:
-        print_counts(name_digits(samples, *known))
+        print_counts(name_digits(samples, train_x[:KNOWN] / 255, read_labels()))
 
 
 def read_flags():
@@ -58,45 +63,26 @@ def read_flags():
     parser.add_argument("checkpoint", help="the file, such as run.mat")
     text = "how many digits (default: 1000)"
     parser.add_argument("--count", type=int, default=1000, metavar="N", help=text)
-    text = "other digits for another number (default: 2026)"
-    parser.add_argument("--seed", type=int, default=2026, metavar="N", help=text)
     text = "folder for the two files, made when missing (default: current folder)"
     parser.add_argument("--out", default=".", metavar="DIR", help=text)
-    text = "the images of the training (default: data/mnist_uint8.mat)"
-    data = f"{gan.HERE}/data/mnist_uint8.mat"
-    parser.add_argument("--data", default=data, metavar="FILE", help=text)
     flags = parser.parse_args()
-    if not 1 <= flags.count <= 10000:
-        fail("--count must be in 1..10000")
-    if not 0 <= flags.seed < 2**32:
-        fail("--seed must be in 0..4294967295")
+    if not 60 <= flags.count <= 10000:
+        fail("--count must be in 60..10000")
     return flags
 
 
-def read_known(file, checkpoint):
-    """Training images, (n, 784) in 0..1, and the digits that they show, (n,).
-
-    None where the file has no labels, as one of own_images.py, or other images than
-    the training had.
-    """
-    train_y = checkpoints.load_variables(file, ["train_y"]).get("train_y")
-    if train_y is None:
-        return None
-    if np.ndim(train_y) != 2 or train_y.shape[1] != 10:
-        fail(f"--data {file}: train_y must be N x 10 numbers, 1 for the digit")
-    train_x = gan.load_train_x(file, len(train_y))
-    trained_on = train_x[: checkpoint["images_num"]]
-    if hashlib.sha256(trained_on.tobytes()).hexdigest() != checkpoint["images_sha256"]:
-        return None
-    return train_x[:KNOWN] / 255, train_y[:KNOWN].argmax(axis=1)
-
-
 @np.errstate(over="ignore")  # exp of more than 709, for a pixel of 0
-def draw_samples(generator, count, seed):
+def draw_samples(generator, count):
     """New digits of the generator: (count, 784) in 0..1, pixels column by column."""
-    gan.rng(seed)
+    gan.rng(SEED)
     noise = gan.unifrnd(-1, 1, count, generator["architecture"][0])
     return gan.nnff(generator, noise)["layers"][-1]["a"]
+
+
+def read_labels():
+    """The digits that the first training images show, (KNOWN,)."""
+    train_y = gan.load_mat(DATA, ["train_y"], "see data/README.md")["train_y"]
+    return train_y[:KNOWN].argmax(axis=1)
 
 
 def name_digits(samples, images, labels):
@@ -108,8 +94,7 @@ def name_digits(samples, images, labels):
         # |sample - image|^2 without |sample|^2, which is the same for all images
         distances = lengths - 2 * some @ images.T  # (samples, images)
         nearest = np.argsort(distances, axis=1)[:, :NEAREST]
-        for votes in labels[nearest]:
-            named.append(np.bincount(votes).argmax())
+        named += [np.bincount(votes).argmax() for votes in labels[nearest]]
     return np.array(named)
 
 
@@ -118,27 +103,13 @@ def print_counts(named):
     for digit in range(10):
         count = int((named == digit).sum())
         bar = "#" * (100 * count // len(named))
-        print(f"{digit} {count:4d} {bar}".rstrip())
-
-
-def save(folder, name, write):
-    """Let `write` fill a file in the folder; where it cannot, the program ends."""
-    file = os.path.join(folder, name)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        write(file)
-    except OSError as error:
-        fail(f"--out: {file} cannot be written ({error.strerror or error})")
+        print(f"{digit} {count:4d} {bar}")
 
 
 if __name__ == "__main__":
     gan.fail = fail  # so that what gan says of a file names this program
     try:
         main()
-        sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"{os.path.basename(__file__)}: stopped", file=sys.stderr)
+        print("digits.py: stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads standard output any more: end quietly
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)

@@ -27,12 +27,11 @@ def main():
     flags = read_flags()
     losses = read_losses(flags.checkpoint)
     figure = draw(losses)
-    file = os.path.join(flags.out, "losses.png")
     try:
         os.makedirs(flags.out, exist_ok=True)
-        figure.savefig(file)
+        figure.savefig(f"{flags.out}/losses.png")
     except OSError as error:
-        fail(f"--out: {file} cannot be written ({error.strerror or error})")
+        fail(f"--out {flags.out}: cannot be written ({error.strerror or error})")
     print(f"steps in losses.png: {len(losses['c_loss'])}")
 
 
@@ -61,27 +60,21 @@ def read_losses(file):
 def draw(losses):
     """The figure with a curve for each loss."""
     try:
-        import matplotlib
+        from matplotlib.figure import Figure  # needs no screen, as pyplot would
     except ImportError:
         fail("matplotlib is not installed; python -m pip install matplotlib")
-    matplotlib.use("Agg")  # needs no screen
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure(figsize=(9, 4))
+    figure = Figure(figsize=(9, 4))
+    axes = figure.subplots()
     for name, loss in losses.items():
-        plt.plot(np.arange(1, len(loss) + 1), loss, label=name, linewidth=0.5)
-    plt.xlabel("step")
-    plt.legend()
+        axes.plot(np.arange(1, len(loss) + 1), loss, label=name, linewidth=0.5)
+    axes.set_xlabel("step")
+    axes.legend()
     return figure
 
 
 if __name__ == "__main__":
     try:
         main()
-        sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"{os.path.basename(__file__)}: stopped", file=sys.stderr)
+        print("losses.py: stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads standard output any more: end quietly
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)

@@ -22,58 +22,17 @@ A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
     s = scipy.io.loadmat("s.mat")["s"]
     rng(s)
 
-Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), and
-numbers of other types such as rand(2, 3, 'single').
-
-Run as a program, it draws some numbers that MATLAB is known to have printed, and says
-whether they are equal (status 0) or different (status 1).
+Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), arrays
+as parameters of unifrnd and normrnd, and numbers of other types such as
+rand(2, 3, 'single'). What cannot be used raises ValueError, and draws nothing.
 """
 
-import argparse
 import math
 import os
-import re
-import sys
 
 import numpy as np
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-# what MATLAB printed after rng(0): mathworks.com/help/matlab/ref/rand.html and
-# randperm.html; randn is in the tests of several public projects
-PRINTED = {
-    "rand": "0.8147 0.9058 0.1270",
-    "randn": "0.5377 1.8339 -2.2588",
-    "randperm": "6 3 5 1 2 4",
-}
-
-
-def main():
-    """Compare with what MATLAB printed; returns the exit status."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.error = lambda message: fail(f"{message}; see --help")
-    parser.parse_args()
-    drawn = drawn_here()
-    for name, printed in PRINTED.items():
-        print(f"after rng(0), {name:8}  MATLAB {printed}  here {drawn[name]}")
-    if drawn == PRINTED:
-        print("equal")
-        return 0
-    print("different")
-    return 1
-
-
-def drawn_here():
-    """The numbers of PRINTED as they come out here, in the same form."""
-    texts = {}
-    rng(0)
-    texts["rand"] = " ".join(f"{x:.4f}" for x in rand(1, 3)[0])
-    rng(0)
-    texts["randn"] = " ".join(f"{x:.4f}" for x in randn(1, 3)[0])
-    rng(0)
-    texts["randperm"] = " ".join(f"{x}" for x in randperm(6)[0])
-    return texts
-
 
 # -------------------------------------------------------------- as they are in MATLAB
 
@@ -87,8 +46,8 @@ def rng(seed=None, generator="twister"):
     before = rng(seed) gives the state before the change.
     """
     global seed_of_stream
-    if not isinstance(generator, str) or generator != "twister":
-        fail(f"rng: the generator {generator} is not covered, only 'twister'")
+    if generator != "twister":
+        raise ValueError(f"rng: {generator} is not covered, only 'twister'")
     before = stream_state()
     if seed is None:
         return before
@@ -102,7 +61,7 @@ def rng(seed=None, generator="twister"):
     if isinstance(seed, str) and seed == "default":
         seed = 0
     if not is_whole(seed) or not 0 <= seed < 2**32:
-        fail("rng: needs a seed in 0..4294967295, or 'default', or what s = rng() gave")
+        raise ValueError("rng: needs 0..4294967295, 'default', or what s = rng() gave")
     seed_of_stream = int(seed)
     seed_stream(seed_of_stream)
     return before
@@ -126,109 +85,75 @@ def randi(limits, *sizes):
     if limits.size == 1:
         limits = np.append(1, limits)
     if limits.size != 2 or not all(is_whole(x) and abs(x) < 2**53 for x in limits):
-        fail("randi: the first argument must be imax or [imin, imax], whole numbers")
+        raise ValueError("randi: needs imax or [imin, imax], whole numbers")
     low = int(limits[0])
     high = int(limits[1])
     if not 1 <= high - low + 1 < 2**53:
-        fail(f"randi: nothing, or too much, is in the range {low} to {high}")
+        raise ValueError(f"randi: nothing, or too much, is in {low}..{high}")
     size = size_of("randi", sizes)
     u = uniform_matrix(1, math.prod(size))
     return shaped(low + np.floor(u * (high - low + 1)).astype(np.int64), size, sizes)
 
 
-def randperm(n, *more):
+def randperm(n):
     """The numbers 1..n in random order, (1, n)."""
-    if more:
-        fail("randperm: randperm(n, k) is not covered, only randperm(n)")
     n = scalar(n)
     if not is_whole(n) or n < 0:
-        fail("randperm: n must be a whole number, 0 or more")
-    order = np.argsort(rand(1, n)[0], kind="stable") + 1
-    return order.reshape(1, -1)
+        raise ValueError("randperm: n must be a whole number, 0 or more")
+    return np.argsort(rand(1, n), kind="stable") + 1
 
 
 def unifrnd(a, b, *sizes):
-    """Uniform numbers in a..b; NaN where a > b.
-
-    Without sizes, as many as a or b has.
-    """
+    """Uniform numbers in a..b, two numbers; NaN where a > b."""
     a, b = parameters("unifrnd", a, b)
-    size = size_of("unifrnd", sizes, a, b)
+    size = size_of("unifrnd", sizes)
+    u = uniform_matrix(1, math.prod(size))
     with np.errstate(all="ignore"):  # MATLAB: Inf and NaN raise no warning
-        u = uniform_matrix(1, math.prod(size)).reshape(size, order="F")
         x = (a / 2 + b / 2) + (b / 2 - a / 2) * (2 * u - 1)
-        x = np.where(a > b, math.nan, x)
-    return shaped(x, size, sizes)
+    return shaped(x * math.nan if a > b else x, size, sizes)
 
 
 def normrnd(mu, sigma, *sizes):
-    """Normal numbers, mean mu and standard deviation sigma; NaN where sigma < 0.
-
-    Without sizes, as many as mu or sigma has.
-    """
+    """Normal numbers, mean mu, standard deviation sigma; NaN where sigma < 0."""
     mu, sigma = parameters("normrnd", mu, sigma)
-    size = size_of("normrnd", sizes, mu, sigma)
+    size = size_of("normrnd", sizes)
     with np.errstate(all="ignore"):  # MATLAB: Inf and NaN raise no warning
-        x = normal_matrix(1, math.prod(size)).reshape(size, order="F") * sigma + mu
-        x = np.where(sigma < 0, math.nan, x)
-    return shaped(x, size, sizes)
+        x = normal_matrix(1, math.prod(size)) * sigma + mu
+    return shaped(x * math.nan if sigma < 0 else x, size, sizes)
 
 
 # --------------------------------------------------------------- sizes and the state
 
 
-def size_of(name, sizes, first=None, second=None):
-    """The size that the last arguments of the function `name` stand for: a tuple.
-
-    Without these arguments it is that of the parameters first and second, if there
-    are any, else (1, 1).
-    """
-    if sizes:
-        size = size_of_arguments(name, sizes)
-    elif first is None:
-        size = (1, 1)
-    else:
-        size = second.shape if first.size == 1 else first.shape
-    for x in first, second:
-        if x is not None and x.size != 1 and x.shape != size:
-            fail(f"{name}: the sizes of the parameters do not fit")
-    return size
-
-
-def size_of_arguments(name, sizes):
-    """The size that (n,), (m, n, ...) or ([m, n, ...],) stands for: a tuple."""
-    numbers = sizes
-    if len(sizes) == 1 and np.ndim(sizes[0]) > 0:
-        numbers = np.ravel(sizes[0])
+def size_of(name, sizes):
+    """The size that (), (n,), (m, n, ...) or ([m, n, ...],) stands for: a tuple."""
+    numbers = sizes or (1,)
+    if len(numbers) == 1 and np.ndim(numbers[0]) > 0:
+        numbers = np.ravel(numbers[0])
         if len(numbers) == 0:
             return 0, 0  # MATLAB: rand([]) is []
     numbers = [scalar(x) for x in numbers]
     if not all(is_whole(x) for x in numbers):
-        fail(f"{name}: a size must be whole numbers, as in n or m, n or [m, n]")
+        raise ValueError(f"{name}: a size must be whole numbers, n or m, n or [m, n]")
     size = [max(int(x), 0) for x in numbers]  # MATLAB: a negative size is 0
     if len(size) == 1:
-        size = [size[0], size[0]]
+        size = size * 2
     while len(size) > 2 and size[-1] == 1:
         size.pop()  # MATLAB: rand(2, 3, 1) is 2 x 3
     return tuple(size)
 
 
 def shaped(x, size, sizes):
-    """The numbers x as an array of that size, column by column.
-
-    One number alone is no array if the user named no sizes.
-    """
-    if not sizes and x.size == 1:
-        return x.item()
-    return x.reshape(size, order="F")
+    """The numbers x as an array of that size; a number if the user named no sizes."""
+    return x.reshape(size, order="F") if sizes else x.item()
 
 
 def parameters(name, first, second):
-    """Both parameters as arrays of doubles; a list is a row, as in MATLAB."""
-    both = [np.atleast_2d(first), np.atleast_2d(second)]
-    if any(x.dtype.kind not in "fiub" for x in both):
-        fail(f"{name}: both parameters must be real numbers")
-    return [x.astype(float) for x in both]
+    """Both parameters as doubles."""
+    both = [np.asarray(scalar(x)) for x in (first, second)]
+    if any(x.ndim or x.dtype.kind not in "fiub" for x in both):
+        raise ValueError(f"{name}: both parameters must be real numbers, no arrays")
+    return [np.float64(x) for x in both]
 
 
 def scalar(x):
@@ -239,9 +164,7 @@ def scalar(x):
 def is_whole(x):
     """Whether x is one whole number."""
     x = np.asarray(x)
-    if x.size != 1 or x.dtype.kind not in "fiu":
-        return False
-    return bool(np.isfinite(x) and x % 1 == 0)
+    return x.size == 1 and x.dtype.kind in "fiu" and bool(np.isfinite(x) and x % 1 == 0)
 
 
 def stream_state():
@@ -256,36 +179,28 @@ def set_stream_state(s):
     """Set the stream to the state s."""
     global seed_of_stream
     kind = scalar(s.get("Type"))
-    if not isinstance(kind, str) or kind != "twister":
-        fail(f"rng: the generator {kind} is not covered, only 'twister'")
-    state = np.ravel(s.get("State"))
     seed = scalar(s.get("Seed", 0))
-    if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in state):
-        fail("rng: State must be 625 whole numbers in 0..4294967295")
+    state = np.ravel(s.get("State"))
+    if not isinstance(kind, str) or kind != "twister":
+        raise ValueError(f"rng: the generator {kind} is not covered, only 'twister'")
+    numbers = [seed, *state]
+    if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in numbers):
+        raise ValueError("rng: State must be 625 whole numbers below 2^32, Seed one")
     if not state[:624].any() or state[624] > 624:
-        fail("rng: State is not a state of the twister")
-    if not is_whole(seed) or not 0 <= seed < 2**32:
-        fail("rng: Seed must be a whole number in 0..4294967295")
+        raise ValueError("rng: State is not a state of the twister")
     seed_of_stream = int(seed)
     stream.set_state(("MT19937", state[:624].astype(np.uint32), int(state[624])))
 
 
 def edges_file():
-    """Where randn_edges.txt is: beside this file, or where the repository has it."""
-    for folder in HERE, f"{HERE}/../../data":
-        if os.path.isfile(f"{folder}/randn_edges.txt"):
-            return f"{folder}/randn_edges.txt"
-    return fail(f"randn_edges.txt must be beside {os.path.basename(__file__)}")
-
-
-def fail(message):
-    """Stop with an error; the program makes one line of it."""
-    raise ValueError(message)
+    """Where randn_edges.txt is: in the repository, or beside this file."""
+    file = f"{HERE}/../../data/randn_edges.txt"
+    return file if os.path.isfile(file) else f"{HERE}/randn_edges.txt"
 
 
 # ------------------------------------------------------------------- the generator
 # Word for word from gan_adam.py, but for names: seed_stream is rng there,
-# uniform_matrix rand, normal_matrix randn; and for read_edges.
+# uniform_matrix rand, normal_matrix randn; and for the place of the table.
 
 stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and randperm
 
@@ -308,7 +223,8 @@ def normal_matrix(m, n):
     53 give x, a horizontal position in it. If the whole height of the strip is below
     the curve at x, x is the value. If not, further pairs decide.
     """
-    edges = read_edges()
+    with open(edges_file(), encoding="latin-1") as f:
+        edges = np.loadtxt(f, comments="%")  # (257,): of the strips
     heights = np.exp(-edges * edges / 2)  # of the curve at the edges
     values = []
     while len(values) < m * n:
@@ -365,20 +281,3 @@ def tail(r, uniform, unused):
         y = math.log(next_uniform(uniform, unused))
         if -2 * y > dx * dx:
             return r - dx
-
-
-def read_edges():
-    """The edges of the strips, (257,): 0 to r, then the width of the lowest strip."""
-    with open(edges_file(), encoding="latin-1") as f:
-        numbers = re.findall(r"^[\d.]+$", f.read(), re.MULTILINE)
-    if len(numbers) != 257:
-        fail(f"{f.name}: does not have the 257 edges that randn needs")
-    return np.array(numbers, float)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (OSError, ValueError) as error:
-        print(f"{os.path.basename(__file__)}: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -27,8 +27,12 @@ def main():
     rows = Image.fromarray(np.vstack([samples_in_a_row(x) for x in grids[::5]]))
     # 0.3 seconds a picture, again and again
     how = {"append_images": frames[1:], "save_all": True, "duration": 300, "loop": 0}
-    save(flags.out, "training.gif", lambda file: frames[0].save(file, **how))
-    save(flags.out, "training.png", lambda file: rows.save(file))
+    try:
+        os.makedirs(flags.out, exist_ok=True)
+        frames[0].save(f"{flags.out}/training.gif", **how)
+        rows.save(f"{flags.out}/training.png")
+    except OSError as error:
+        fail(f"--out {flags.out}: cannot be written ({error.strerror or error})")
     print(f"pictures in training.gif: {len(grids)}")
     print(f"rows in training.png: {len(grids[::5])}")
 
@@ -46,37 +50,25 @@ def read_flags():
 
 def picture_files(folder):
     """The pictures of a training, in the order of the epochs: a list of paths."""
-    try:
-        names = os.listdir(folder)
-    except OSError as error:
-        fail(f"{folder}: cannot be read ({error.strerror})")
-    found = []
-    for name in names:
+    found = {}
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
         match = re.fullmatch(r"epoch_([0-9]+)_t_([0-9]+)\.png", name)
         if match:
-            found.append((int(match[1]), int(match[2]), os.path.join(folder, name)))
+            found[int(match[1]), int(match[2])] = os.path.join(folder, name)
     if not found:
-        fail(f"{folder}: has no pictures such as epoch_1_t_1000.png")
-    return [file for _, _, file in sorted(found)]
+        fail(f"{folder}: is no folder with pictures such as epoch_1_t_1000.png")
+    return [found[epoch] for epoch in sorted(found)]
 
 
 def read_grid(file):
-    """The grey levels of a picture of 4 x 4 samples: (112, 112) uint8.
-
-    Octave's imwrite makes 16 bits of them; they become 8 again.
-    """
+    """The grey levels of a picture of 4 x 4 samples: (112, 112) uint8."""
     try:
         with Image.open(file) as picture:
-            if picture.mode.startswith("I"):
-                levels = (np.asarray(picture).astype(int) + 128) // 257  # rounded
-                grid = levels.astype(np.uint8)
-            else:
-                grid = np.array(picture.convert("L"))
+            if (picture.mode, picture.size) != ("L", (112, 112)):  # Octave's: 16 bits
+                fail(f"{file}: must be 112 x 112 pixels, grey, of 8 bits")
+            return np.array(picture)
     except Exception:  # Pillow raises almost anything on a damaged file
         fail(f"{file}: is not a picture that can be read")
-    if grid.shape != (112, 112):
-        fail(f"{file}: has {grid.shape} pixels, but must have (112, 112)")
-    return grid
 
 
 def samples_in_a_row(grid):
@@ -85,29 +77,15 @@ def samples_in_a_row(grid):
     return samples.transpose(1, 0, 2, 3).reshape(28, 448)
 
 
-def save(folder, name, write):
-    """Let `write` fill a file in the folder; where it cannot, the program ends."""
-    file = os.path.join(folder, name)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        write(file)
-    except OSError as error:
-        fail(f"--out: {file} cannot be written ({error.strerror or error})")
-
-
 def fail(message):
     """End the program with `message` in one line, status 2."""
-    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+    print(f"pictures.py: {message}", file=sys.stderr)
     raise SystemExit(2)
 
 
 if __name__ == "__main__":
     try:
         main()
-        sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"{os.path.basename(__file__)}: stopped", file=sys.stderr)
+        print("pictures.py: stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads standard output any more: end quietly
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
