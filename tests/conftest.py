@@ -8,6 +8,7 @@ import importlib.util
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -28,9 +29,7 @@ SCRIPTS = ["gan_adam", "gan_mbgd"]
 ONE = "gan_adam"  # for what is the same text in both scripts, see test_style.py
 OCTAVE_PROGRAM = shutil.which("octave")
 OCTAVE = pytest.mark.skipif(not OCTAVE_PROGRAM, reason="GNU Octave is not installed")
-POSIX = pytest.mark.skipif(
-    os.name != "posix", reason="signals and limits of POSIX systems"
-)
+POSIX = pytest.mark.skipif(os.name != "posix", reason="what POSIX systems have")
 
 
 def load_tool(path):
@@ -64,7 +63,7 @@ def golden_run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     gan = importlib.import_module(request.param)
     run = SimpleNamespace(
-        gan=gan, pics=str(folder / "pics"), checkpoint=str(folder / "run.mat")
+        gan=gan, pics=f"{folder}/pics", checkpoint=f"{folder}/run.mat"
     )
     save_images = gan.save_images
 
@@ -72,18 +71,13 @@ def golden_run(request, tmp_path_factory):
         run.images_fake = images.copy()
         save_images(images, count, path)
 
-    flags = ["--images-num", "6000", "--epoch", "2", "--seed", "0"]
-    gan.save_images = keep_images
-    try:
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            gan.main(
-                gan.options(
-                    [*flags, "--pics", run.pics, "--checkpoint", run.checkpoint]
-                )
-            )
-    finally:
-        gan.save_images = save_images
-    run.out = out.getvalue()
+    flags = ["--images-num", "6000", "--epoch", "2", "--pics", run.pics]
+    opt = gan.options([*flags, "--checkpoint", run.checkpoint])
+    with pytest.MonkeyPatch.context() as patch, io.StringIO() as out:
+        patch.setattr(gan, "save_images", keep_images)
+        with contextlib.redirect_stdout(out):
+            gan.main(opt)
+        run.out = out.getvalue()
     return run
 
 
@@ -119,23 +113,28 @@ def smaller(nnsetup):
 
 
 def run_script(name, *flags, cwd, **more):
-    """Run a script as a program in the folder `cwd`; return the ended process.
+    """Run a script as a program in the folder `cwd`; the ended process.
 
     What it printed is in its stdout and stderr.
     """
-    command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=170, **more
-    )
+    more = {"capture_output": True, "text": True, "timeout": 170, **more}
+    return subprocess.run(command_of(name, flags), cwd=cwd, **more)
 
 
 def start(name, flags, cwd, **more):
-    """Start a script as a program, its output in pipes."""
-    command = [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
+    """Start a script as a program, its output in pipes; Ctrl-C can stop it."""
+    if os.name == "posix":
+        # a shell's background jobs ignore SIGINT, and so would what they start
+        handler = signal.default_int_handler
+        more["preexec_fn"] = lambda: signal.signal(signal.SIGINT, handler)
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, **more
-    )
+    more = {"stdout": pipe, "stderr": pipe, "text": True, **more}
+    return subprocess.Popen(command_of(name, flags), cwd=cwd, **more)
+
+
+def command_of(name, flags):
+    """The command that runs the script, or another program of the repository."""
+    return [sys.executable, os.path.join(ROOT, f"{name}.py"), *map(str, flags)]
 
 
 def small_run_flags(small_data, *more):
@@ -171,18 +170,9 @@ def octave(code, folder):
 
 def octave_process(code, folder):
     """Run Octave code in `folder`; the finished process, with its output."""
-    command = [
-        OCTAVE_PROGRAM,
-        "--no-gui",
-        "--quiet",
-        "--norc",
-        "--no-history",
-        "--eval",
-        code,
-    ]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300
-    )
+    flags = ["--no-gui", "--quiet", "--norc", "--no-history", "--eval", code]
+    more = {"capture_output": True, "text": True, "timeout": 300}
+    return subprocess.run([OCTAVE_PROGRAM, *flags], cwd=folder, **more)
 
 
 def tracked_files():

@@ -163,10 +163,9 @@ def test_octave_draws_the_same(one, tmp_path):
     octave(OCTAVE_DRAWS, tmp_path)
     theirs = loadmat(tmp_path / "numbers.mat")
     one.rng(0)
-    layers = (
-        one.nnsetup([100, 512, 784])["layers"] + one.nnsetup([784, 512, 1])["layers"]
-    )
-    start = [layer[k].ravel("F") for layer in layers for k in "wb" if k in layer]
+    networks = one.nnsetup([100, 512, 784]), one.nnsetup([784, 512, 1])
+    layers = [layer for nn in networks for layer in nn["layers"][1:]]
+    start = [layer[k].ravel("F") for layer in layers for k in "wb"]
     # as normrnd(0, 0.02) makes them of randn
     expected = theirs["start"].ravel() * 0.02
     np.testing.assert_array_equal(np.concatenate(start), expected)

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import DATA, POSIX, ROOT, TESTS, load_tool
+from conftest import DATA, POSIX, ROOT, TESTS, load_tool, run_script, start
 from PIL import Image
 from scipy.io import loadmat, savemat
 
@@ -43,11 +43,9 @@ def trained(golden_run, small_data, tmp_path_factory):
     return folder
 
 
-def run(program, *flags, cwd, options=("-W", "error"), **more):
+def run(program, *flags, cwd, **more):
     """Run a program of this folder in the folder `cwd`; the ended process."""
-    command = [sys.executable, *options, os.path.join(RECIPES, f"{program}.py")]
-    more = {"capture_output": True, "text": True, "timeout": 170, **more}
-    return subprocess.run([*command, *map(str, flags)], cwd=cwd, **more)
+    return run_script(f"tests/recipes/{program}", *flags, cwd=cwd, **more)
 
 
 def output(program, *flags, cwd):
@@ -98,9 +96,9 @@ def test_bad_input(command, word, trained):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_link_and_no_docstrings(name, tmp_path):
     """Started by a symbolic link, with python -OO."""
-    link = tmp_path / "link"
-    os.symlink(os.path.join(RECIPES, f"{name}.py"), f"{link}.py")
-    end = run(link, "--help", cwd=tmp_path, options=["-OO"])
+    os.symlink(os.path.join(RECIPES, f"{name}.py"), tmp_path / "link.py")
+    command = [sys.executable, "-OO", "link.py", "--help"]
+    end = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (end.returncode, end.stderr) == (0, "") and "link.py" in end.stdout
 
 
@@ -123,15 +121,8 @@ def test_ctrl_c(name, tmp_path):
     """While it waits for its input, a pipe: one line, status 130."""
     pipe = tmp_path / "epoch_1_t_1.png"
     os.mkfifo(pipe)
-    command = [sys.executable, os.path.join(RECIPES, f"{name}.py")]
-    command.append(tmp_path if name == "pictures" else pipe)
-    program = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a shell's background jobs ignore SIGINT, and so would what they start
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    file = tmp_path if name == "pictures" else pipe
+    program = start(f"tests/recipes/{name}", [file], tmp_path)
     while program.poll() is None:
         try:
             writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
