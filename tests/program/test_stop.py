@@ -74,13 +74,7 @@ def test_ctrl_c(small_data, tmp_path):
     """One line that says what the same command will do; status 130."""
     flags = small_run_flags(small_data, "--epoch", 10**6)
     for more in [], ["--checkpoint", "run.mat"]:
-        # a shell's background jobs ignore SIGINT, and so would what they start
-        process = start(
-            ONE,
-            [*flags, *more],
-            tmp_path,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+        process = start(ONE, [*flags, *more], tmp_path)
         for _ in range(3):
             process.stdout.readline()  # the third line is the second epoch's
         process.send_signal(signal.SIGINT)
