@@ -28,13 +28,10 @@ EPOCHS = {"sgd-result-1.png": 11, "sgd-result-2.png": 13}
 
 def picture(name):
     """The 16 samples of an author's picture, (16, 784), rows as for gan.save_images."""
-    file = os.path.join(
-        os.environ.get("GAN_EVIDENCE_DIR", "."), "author_pictures", name
-    )
+    folder = os.environ.get("GAN_EVIDENCE_DIR", ".")
+    file = os.path.join(folder, "author_pictures", name)
     if not os.path.isfile(file):
-        pytest.skip(
-            f"set GAN_EVIDENCE_DIR=folder with author_pictures/{name}, see above"
-        )
+        pytest.skip("set GAN_EVIDENCE_DIR, see above")
     with Image.open(file) as image:
         grid = np.asarray(image)
     tiles = grid.reshape(4, 28, 4, 28).transpose(0, 2, 3, 1)  # (row, col, column, row)

@@ -40,12 +40,9 @@ def test_nnff(gan):
         w, b, z = (g["layers"][i][k] for k in "wbz")
         for row in range(B):
             for col in range(w.shape[1]):
-                expected = (
-                    sum(a[row, k] * w[k, col] for k in range(w.shape[0])) + b[0, col]
-                )
-                assert (
-                    abs(z[row, col] - expected) < 1e-14
-                )  # a few roundings of numbers below 2
+                expected = sum(a[row, k] * w[k, col] for k in range(len(w)))
+                # a few roundings of numbers below 2
+                assert abs(z[row, col] - (expected + b[0, col])) < 1e-14
         a = np.where(z > 0, z, 0) if i == 1 else 1 / (1 + np.exp(-z))
         np.testing.assert_allclose(g["layers"][i]["a"], a, rtol=1e-15, atol=0)
         assert g["layers"][i]["a"].shape == (B, [5, 7, 4][i])
@@ -68,10 +65,8 @@ def test_sigmoid_overflows_as_in_matlab(gan):
 
 def test_sigmoid_cross_entropy(gan):
     """Against -y log s - (1-y) log(1-s), exact enough for logits of this size."""
-    z, y = (
-        np.array([[-3.0], [-0.5], [0.0], [2.0]]),
-        np.array([[1.0], [0.0], [1.0], [1.0]]),
-    )
+    z = np.array([[-3.0], [-0.5], [0.0], [2.0]])
+    y = np.array([[1.0], [0.0], [1.0], [1.0]])
     s = 1 / (1 + np.exp(-z))
     expected = np.mean(-y * np.log(s) - (1 - y) * np.log(1 - s))
     assert abs(gan.sigmoid_cross_entropy(z, y) - expected) < 1e-15
@@ -98,9 +93,8 @@ def test_the_originals_bug_is_kept(gan):
     z, y, expected = np.array(BUG)[:, :, None].transpose(1, 0, 2)
     logits = z.copy()
     result = gan.delta_sigmoid_cross_entropy(logits, y)
-    np.testing.assert_allclose(
-        result, expected, rtol=0, atol=2e-15
-    )  # the table has 15 digits
+    # the table has 15 digits
+    np.testing.assert_allclose(result, expected, rtol=0, atol=2e-15)
     np.testing.assert_array_equal(logits, z)  # not changed by the call
 
 
@@ -135,29 +129,17 @@ def test_backward_by_finite_differences(gan, label, gradient, bias):
     """nnbp_d and nnbp_g; the original's derivative is right if all logits are < 0."""
     g, d = networks(gan, seed=2, bias=bias)
     noise, y = gan.unifrnd(-1, 1, B, 5), np.full((B, 1), float(label))
-    delta = {"matlab": gan.delta_sigmoid_cross_entropy, "exact": gan.delta_exact}[
-        gradient
-    ]
+    delta = gan.delta_exact
+    if gradient == "matlab":
+        delta = gan.delta_sigmoid_cross_entropy
     loss_of(gan, g, d, noise, y)
     logits = d["layers"][-1]["z"]
     assert (logits < 0).all() if bias < 0 else bias == 0 or (logits > 0).all()
     assert gan.nnbp_d(d, logits, y, delta) is d and gan.nnbp_g(g, d) is g
     check_derivatives(gan, d, lambda: loss_of(gan, g, d, noise, y))
     check_derivatives(gan, g, lambda: loss_of(gan, g, d, noise, y))
-    assert (
-        any(abs(layer["dw"]).max() > 1e-3 for layer in g["layers"][1:])
-        or abs(bias) == 9
-    )
-
-
-def test_the_bug_shows_in_finite_differences(gan):
-    """Where a logit is positive the original's derivative is not the loss's."""
-    g, d = networks(gan, seed=2, bias=9)
-    noise, y = gan.unifrnd(-1, 1, B, 5), np.zeros((B, 1))
-    loss_of(gan, g, d, noise, y)
-    gan.nnbp_d(d, d["layers"][-1]["z"], y)
-    with pytest.raises(AssertionError):
-        check_derivatives(gan, d, lambda: loss_of(gan, g, d, noise, y))
+    largest = max(abs(layer["dw"]).max() for layer in g["layers"][1:])
+    assert largest > 1e-3 or abs(bias) == 9
 
 
 def test_update_is_the_originals_to_the_bit(gan):
@@ -168,9 +150,7 @@ def test_update_is_the_originals_to_the_bit(gan):
         for layer in nn["layers"][1:]:
             layer["dw"] = np.asfortranarray(gan.randn(*layer["w"].shape))
             layer["db"] = gan.randn(*layer["b"].shape)
-        kept = [
-            {k: layer[k].copy() for k in ("dw", "db")} for layer in nn["layers"][1:]
-        ]
+        kept = [{k: x[k].copy() for k in ("dw", "db")} for x in nn["layers"][1:]]
         assert gan.nnapplygrade(nn, 0.01) is nn
         for layer, x, dx in zip(nn["layers"][1:], state, kept, strict=True):
             for p in "wb":

@@ -6,9 +6,7 @@ from PIL import Image
 
 def test_grid_of_asymmetric_pictures(gan, tmp_path):
     """Every pixel of a 2x3 grid of pictures that each flip and transpose changes."""
-    images = (np.arange(7 * 784) % 251).reshape(
-        7, 784
-    ) / 255  # (7, 784), the 7th is not shown
+    images = (np.arange(7 * 784) % 251).reshape(7, 784) / 255  # the 7th is not shown
     path = tmp_path / "grid.png"
     gan.save_images(images, [2, 3], str(path))
     picture = Image.open(path)
@@ -25,12 +23,8 @@ def test_grid_of_asymmetric_pictures(gan, tmp_path):
 
 def test_rounding(gan, tmp_path):
     """uint8(255*I): halves go up, what is outside 0..255 is cut, NaN is 0."""
-    assert [255 * (x / 255) for x in (0.5, 2.5, 127.5, 254.5)] == [
-        0.5,
-        2.5,
-        127.5,
-        254.5,
-    ]
+    halves = [0.5, 2.5, 127.5, 254.5]
+    assert [255 * (x / 255) for x in halves] == halves
     for value, grey in (
         (0.5 / 255, 1),  # 0.5 and 2.5 go up, where rounding to even would go down
         (2.5 / 255, 3),
@@ -45,9 +39,8 @@ def test_rounding(gan, tmp_path):
         (-np.inf, 0),
     ):
         gan.imwrite(np.array([[0.0, value]]), str(tmp_path / "one.png"))
-        with Image.open(
-            tmp_path / "one.png"
-        ) as picture:  # Windows cannot replace an open file
+        # closed again, as Windows cannot replace an open file
+        with Image.open(tmp_path / "one.png") as picture:
             assert np.asarray(picture)[0].tolist() == [0, grey], value
 
 

@@ -404,6 +404,7 @@ def test_files_that_are_no_checkpoint(one, finished, small_data, tmp_path, capsy
         contents = [f.read(), file.read_bytes()]
     contents += [(tmp_path / "workspace.mat").read_bytes()]
     contents += [b"MATLAB 7.3 MAT-file, Platform".ljust(124) + b"\x00\x02IM" + bytes(9)]
+    contents += [b"# Created by Octave 7.3.0\n# name: e\n# type: scalar\n3\n"]
     contents += [b"\x89HDF\r\n\x1a\n" + bytes(2000), b"MATLAB 5.0 MAT-file, 2", b"e"]
     cuts = [1, 127, 128, 200, *range(300, len(content), len(content) // 40), -1]
     for bad in contents + [content[:size] for size in cuts]:

@@ -31,11 +31,16 @@ def close(a, b, rtol):
     np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * 1e-3 * np.abs(b).max())
 
 
-def test_golden_record(golden_run):
-    """What Octave got from the original: all losses, last pictures, sampled weights."""
-    name = golden_run.gan.__name__
-    golden = loadmat(os.path.join(TESTS, "matlab", f"octave_{name}_seed0_6000x2.mat"))
-    run, rtol = loadmat(golden_run.checkpoint), RTOL[name]
+@pytest.fixture
+def golden(golden_run):
+    """The record: what Octave got from the original, with golden_run's settings."""
+    name = f"octave_{golden_run.gan.__name__}_seed0_6000x2.mat"
+    return loadmat(os.path.join(TESTS, "matlab", name))
+
+
+def test_golden_record(golden_run, golden):
+    """All losses, the last pictures, sampled weights."""
+    run, rtol = loadmat(golden_run.checkpoint), RTOL[golden_run.gan.__name__]
     for k in "c_loss", "d_loss":
         assert run[k].shape == (200, 1)
         np.testing.assert_allclose(run[k], golden[k], rtol=rtol)
@@ -48,24 +53,16 @@ def test_golden_record(golden_run):
             close(w, golden[f"{net}_w{i + 1}_sample"].ravel(), rtol)
 
 
-def test_printed_lines(golden_run):
+def test_printed_lines(golden_run, golden):
     """Standard output is the original's two lines an epoch, and nothing else."""
-    golden = loadmat(
-        os.path.join(
-            TESTS, "matlab", f"octave_{golden_run.gan.__name__}_seed0_6000x2.mat"
-        )
-    )
     expected = ""
     for e in 1, 2:
-        losses = golden["c_loss"][100 * e - 1, 0], golden["d_loss"][100 * e - 1, 0]
-        # as the original says it
-        expected += 'c_loss:"%f",d_loss:"%f"\n' % losses  # noqa: UP031
+        losses = [golden[name][100 * e - 1, 0] for name in ("c_loss", "d_loss")]
+        expected += 'c_loss:"{:f}",d_loss:"{:f}"\n'.format(*losses)
         expected += f"save_sample:{golden_run.pics}/epoch_{e}_t_100.png\n"
     assert golden_run.out == expected
-    assert sorted(os.listdir(golden_run.pics)) == [
-        "epoch_1_t_100.png",
-        "epoch_2_t_100.png",
-    ]
+    pictures = ["epoch_1_t_100.png", "epoch_2_t_100.png"]
+    assert sorted(os.listdir(golden_run.pics)) == pictures
 
 
 # what the original printed under Octave, and so should MATLAB on any machine; the
@@ -76,9 +73,7 @@ FIRST_LINES = [
 ]
 
 
-@pytest.mark.skipif(
-    not os.environ.get("CI"), reason="for CI, as it takes long: set CI=true"
-)
+@pytest.mark.skipif(not os.environ.get("CI"), reason="takes long: set CI=true")
 @pytest.mark.parametrize("name, images_num, line", FIRST_LINES)
 def test_first_lines(name, images_num, line, tmp_path):
     """An epoch as a program, from another folder, other flags left alone."""
@@ -257,22 +252,18 @@ def test_without_streams(one, small_data, tmp_path, monkeypatch):
 
 
 @POSIX
-@pytest.mark.parametrize("closed", ["| head -n 1", "<&- >&- 2>&-"])
-def test_closed_output(closed, small_data, tmp_path):
+def test_closed_output(small_data, tmp_path):
     """Nobody reads the output, or it was closed: it ends without a word."""
     flags = " ".join(map(str, small_run_flags(small_data, "--epoch", 3)))
-    command = f'"{sys.executable}" "{ROOT}/{ONE}.py" {flags} {closed}'
-    end = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True)
-    assert (end.returncode, end.stderr) == (0, b"")
-
-
-@POSIX
-def test_reader_that_went_away(small_data, tmp_path):
+    for closed in "| head -n 1", "<&- >&- 2>&-":
+        command = f'"{sys.executable}" "{ROOT}/{ONE}.py" {flags} {closed}'
+        end = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True)
+        assert (end.returncode, end.stderr) == (0, b"")
+    # and the status, where the reader went away
     process = start(ONE, small_run_flags(small_data, "--epoch", 10**6), tmp_path)
     process.stdout.readline()
     process.stdout.close()
-    assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 1
+    assert (process.stderr.read(), process.wait(timeout=60)) == ("", 1)
 
 
 def test_names_in_any_alphabet(small_data, tmp_path):
@@ -286,17 +277,13 @@ def test_names_in_any_alphabet(small_data, tmp_path):
     assert os.listdir(tmp_path / "数字") == ["epoch_1_t_10.png"]
 
 
+@POSIX
 def test_a_link_finds_the_data(tmp_path):
     """A symbolic link in another folder, run as a program from a third."""
-    link = tmp_path / "links" / "train.py"
-    link.parent.mkdir()
-    try:
-        link.symlink_to(os.path.join(ROOT, f"{ONE}.py"))
-    except OSError:
-        pytest.skip("this user may not make links")
-    flags = ["--images-num", "160", "--batch-size", "32", "--epoch", "1"]
-    command = [sys.executable, str(link), *flags]
-    end = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    (tmp_path / "links").mkdir()
+    os.symlink(os.path.join(ROOT, f"{ONE}.py"), tmp_path / "links" / "train.py")
+    flags = ["--images-num", 160, "--batch-size", 32, "--epoch", 1]
+    end = run_script(tmp_path / "links" / "train", *flags, cwd=tmp_path)
     assert (end.returncode, end.stderr) == (0, "")
     assert "save_sample:./pics/epoch_1_t_5.png" in end.stdout
 
