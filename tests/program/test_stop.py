@@ -8,7 +8,15 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ONE, POSIX, run_script, small_run_flags, start, status_and_output
+from conftest import (
+    ONE,
+    POSIX,
+    run_script,
+    small_run_flags,
+    start,
+    status_and_output,
+    sums_of,
+)
 from PIL import Image
 from scipy.io import loadmat
 
@@ -59,14 +67,9 @@ def test_killed_at_any_moment(small_data, tmp_path):
     e = epochs_in(cut / "run.mat") + 2
     for folder in cut, uncut:
         assert run_script(ONE, *flags, "--epoch", e, cwd=folder).returncode == 0
-        assert_whole(folder)
         assert sorted(os.listdir(folder)) == ["pics", "run.mat"]
-    files = [(x / "run.mat").read_bytes()[128:] for x in (cut, uncut)]
-    assert files[0] == files[1]  # all but the time in the header
-    pictures = [f"epoch_{k}_t_10.png" for k in range(1, e + 1)]
-    for name in pictures:
-        both = [(x / "pics" / name).read_bytes() for x in (cut, uncut)]
-        assert both[0] == both[1]
+        assert len(os.listdir(folder / "pics")) == e
+    assert sums_of(cut) == sums_of(uncut)
 
 
 @POSIX

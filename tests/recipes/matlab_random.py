@@ -24,7 +24,7 @@ A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
 
 Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), arrays
 as parameters of unifrnd and normrnd, and numbers of other types such as
-rand(2, 3, 'single'). What cannot be used raises ValueError, and draws nothing.
+rand(2, 3, 'single'). What cannot be used raises an error, and draws nothing.
 """
 
 import math
@@ -207,7 +207,7 @@ stream = np.random.RandomState(5489)  # MATLAB: one stream for rand, randn and r
 
 def seed_stream(seed):
     """Seed the stream with a whole number in 0..2^32-1."""
-    stream.seed(seed or 5489)
+    stream.seed(seed or 5489)  # MATLAB: 0 stands for 5489
 
 
 def uniform_matrix(m, n):
