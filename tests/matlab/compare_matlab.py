@@ -25,36 +25,21 @@ import math
 import os
 import sys
 import tempfile
+from unittest import mock
 
+import checkpoints
 import compare_printed
 import numpy as np
-from checkpoints import (
-    LOSSES,
-    NETWORKS,
-    PIXELS,
-    ROOT,
-    SCRIPTS,
-    fail,
-    load_variables,
-    network_fields,
-    number,
-    numbers,
-    read_checkpoint,
-    read_network,
-    read_settings,
-    text,
-    whole_number,
-)
+from checkpoints import LOSSES, NETWORKS, PIXELS, ROOT, SCRIPTS, fail
+from compare_printed import SETTINGS, flag, port_options
 
 DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
 FACTOR = 30  # Octave's records need up to 3, see README.md beside this file
 FLOOR = 1e-14  # rounding is never taken to be less than this, relative
 CHAOS = 1e-3  # where rounding may make a larger difference, nothing can be told
 LAST_BIT = 2.0**-52  # of a number, relative
-SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")
 RECORD_NAMES = [*SETTINGS, *LOSSES, *NETWORKS, "script", "producer", "first", "epoch"]
 RECORD_NAMES += ["complete", "images_check", "images_fake"]
-COLOURS = {"c_loss": ("#f2a98c", "#c03912"), "d_loss": ("#8ebbe8", "#1155a0")}
 
 
 def compare_record(opt):
@@ -64,63 +49,47 @@ def compare_record(opt):
     check_images(record, opt.data)
     print_settings(record)
     port = run_port(record, opt.data, start)
-    result = judge(record, opt.data, start, port)
-    print_epochs(record, port)
-    print_steps(result)
-    print_final(result)
-    print(result["sentence"])
+    loss_limit, final_limits = limits(record, opt.data, start, port)
+    losses = loss_differences(port, record)
+    print_losses(record, port, losses, loss_limit)
+    final = None
+    if record["c_loss"].size == record["total"]:
+        final = compare_final(port, record, final_limits)
+        print_final(final)
+    status, sentence = verdict(losses, loss_limit, final, record["total"])
+    print(sentence)
     if opt.plot:  # last, so that what goes wrong with it costs no verdict
-        plot(record, port, result, opt.plot)
-    return result["status"]
+        plot(record, port, losses, loss_limit, opt.plot)
+    return status
 
 
-def judge(record, data, start, port):
-    """Compare the record with the run `port`: a dict of what is printed and drawn.
+def verdict(losses, loss_limit, final, total):
+    """The exit status and the sentence that says it.
 
-    losses: name -> difference at each step. final: name of an array -> difference, or
-    None where the record broke off. loss_limit, final_limits: what rounding may make of
-    these. And status and sentence.
+    losses: name -> difference at each step. loss_limit: what rounding may make of it.
+    final: as of compare_final(), or None where the record broke off. total: the steps
+    that the record has, or would have.
     """
-    steps = record["c_loss"].size
-    total = total_steps(record)
-    result = {"losses": loss_differences(port, record, steps), "final": None}
-    if steps == total:
-        result["final"] = final_differences(port, record)
-    limit, final_limits = limits(record, data, start, port)
-    result |= {"loss_limit": limit, "final_limits": final_limits}
-    status, sentence = verdict(**result, total=total)
-    return result | {"status": status, "sentence": sentence}
-
-
-def verdict(losses, final, loss_limit, final_limits, total):
-    """The exit status and the sentence that says it, see judge().
-
-    total: the steps that the record has, or would have if it had not broken off.
-    """
-    chaos = first_above(loss_limit, CHAOS)
-    judged = chaos - 1 if chaos else loss_limit.size
-    for step in range(judged):
+    apart = "different: {} by {:.1e}, where rounding makes up to {:.1e}"
+    told = np.append(np.flatnonzero(loss_limit > CHAOS), loss_limit.size)[0]
+    for step in range(told):
         for name in LOSSES:
-            if losses[name][step] > loss_limit[step]:
-                return 1, (
-                    f"different: {name} of step {step + 1} by {losses[name][step]:.1e},"
-                    f" where rounding makes up to {loss_limit[step]:.1e}"
-                )
-    so_far = f"equal up to step {judged} of {total}"
-    if chaos:
+            difference, limit = losses[name][step], loss_limit[step]
+            if difference > limit:
+                where = f"{name} of step {step + 1}"
+                return 1, apart.format(where, difference, limit)
+    so_far = f"equal up to step {told} of {total}"
+    if told < loss_limit.size:
         return 3, (
             f"{so_far}; beyond it rounding alone may make too large differences: "
             "a record of record_from.m, from a checkpoint, shows later steps"
         )
     if final is None:
         return 3, f"{so_far}; there the recorded run broke off"
-    worst = worst_first(final, final_limits)[0]
-    if times_its_limit(final[worst], final_limits[worst]) > 1:
-        return 1, (
-            f"different: {worst} after the last step by {final[worst]:.1e}, "
-            f"where rounding makes up to {final_limits[worst]:.1e}"
-        )
-    unknown = [name for name in final if final_limits[name] > CHAOS]
+    name, difference, limit = final[0]
+    if limit <= CHAOS and difference > limit:
+        return 1, apart.format(f"{name} after the last step", difference, limit)
+    unknown = [name for name, _, limit in final if limit > CHAOS]
     if unknown:
         return 3, (
             f"{so_far}; of the final state nothing can be told in {len(unknown)} of "
@@ -143,9 +112,7 @@ def run_port(record, data, start=None, rounding=0):
     Where the script fails, so does this.
     """
     gan = importlib.import_module(record["script"])
-    epochs = math.ceil(record["c_loss"].size / steps_an_epoch(record))
-    flags = [f"--epoch={record['first'] + epochs}", f"--data={data}"]
-    flags += [f"--{name.replace('_', '-')}={record[name]}" for name in SETTINGS]
+    original = dict(vars(gan))
     chance = np.random.RandomState(rounding)
     kept = {}
 
@@ -183,13 +150,16 @@ def run_port(record, data, start=None, rounding=0):
     if rounding:
         changed["mtimes"] = mtimes_backwards if rounding == 1 else mtimes_in_halves
         changed["nnapplygrade"] = nnapplygrade
-    original = {name: getattr(gan, name) for name in changed}
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.callback(vars(gan).update, original)
-        vars(gan).update(changed)
-        nets = gan.main(gan.options([*flags, f"--pics={folder}"]))
+    settings = {name: record[name] for name in SETTINGS}
+    steps = record["images_num"] // record["batch_size"]  # of an epoch
+    epochs = math.ceil(record["c_loss"].size / steps)
+    with (
+        mock.patch.multiple(gan, **changed),
+        contextlib.redirect_stdout(io.StringIO()),
+        tempfile.TemporaryDirectory() as pics,
+    ):
+        more = {"epoch": record["first"] + epochs, "data": data, "pics": pics}
+        nets = gan.main(port_options(gan, settings | more))
     result = {"script": record["script"], **dict(zip(NETWORKS, nets, strict=True))}
     result["images_fake"] = result["generator"]["layers"][-1]["a"]
     return result | {name: np.array(kept["run"][name]) for name in LOSSES}
@@ -237,10 +207,10 @@ def relative_difference(a, b, small=0.0):
     return x
 
 
-def loss_differences(one, other, steps):
-    """How far two runs are apart at each step: loss's name -> (steps,)."""
+def loss_differences(port, other):
+    """How far two runs are apart at each step of `other`: loss's name -> (steps,)."""
     return {
-        name: relative_difference(one[name][:steps], other[name][:steps])
+        name: relative_difference(port[name][: other[name].size], other[name])
         for name in LOSSES
     }
 
@@ -262,7 +232,7 @@ def final_arrays(run):
     gan = importlib.import_module(run["script"])
     arrays = {"images_fake": run["images_fake"]}
     for net in NETWORKS:
-        for name in network_fields(gan):
+        for name in checkpoints.network_fields(gan):
             arrays[f"{net}.{name}"] = np.array([float(run[net][name])])
         for i, layer in enumerate(run[net]["layers"][1:], 2):
             for name in gan.LAYER_STATE:
@@ -275,37 +245,28 @@ def limits(record, data, start, port):
 
     port: the run of the port with the record's settings.
     """
-    steps = record["c_loss"].size
-    of_losses = np.full(steps, FLOOR)
+    of_losses = np.full(port["c_loss"].size, FLOOR)
     of_final = dict.fromkeys(final_arrays(port), FLOOR)
     for rounding in 1, 2:
         other = run_port(record, data, start, rounding)
-        losses = loss_differences(port, other, steps)
+        losses = loss_differences(port, other)
         of_losses = np.maximum(of_losses, np.maximum(*losses.values()))
         for name, x in final_differences(port, other).items():
             of_final[name] = max(of_final[name], x)
-    of_losses = FACTOR * np.maximum.accumulate(of_losses)
+    of_losses = FACTOR * np.maximum.accumulate(of_losses)[: record["c_loss"].size]
     return of_losses, {name: FACTOR * x for name, x in of_final.items()}
 
 
-def times_its_limit(difference, limit):
-    """How many times its limit a difference is; 0 where nothing can be told."""
-    return difference / limit if limit <= CHAOS else 0.0
+def compare_final(port, record, limits):
+    """Of each array after the last step (name, difference, limit), the worst first."""
+    differences = final_differences(port, record)
+    rows = [(name, x, limits[name]) for name, x in differences.items()]
 
+    def badness(row):
+        _, difference, limit = row
+        return difference / limit if limit <= CHAOS else 0.0
 
-def worst_first(final, final_limits):
-    """The names of the final arrays, the one farthest beyond its limit first."""
-
-    def badness(name):
-        return times_its_limit(final[name], final_limits[name])
-
-    return sorted(final, key=badness, reverse=True)
-
-
-def first_above(x, limit):
-    """The first step, from 1 on, at which `x` is above `limit`; 0 if there is none."""
-    above = np.flatnonzero(x > limit)
-    return int(above[0]) + 1 if above.size else 0
+    return sorted(rows, key=badness, reverse=True)
 
 
 # --------------------------------------------------------- the record, before any run
@@ -315,36 +276,34 @@ def read_record(file):
     """A record of record_run.m or record_from.m, checked; fails with what is wrong.
 
     A dict with script, SETTINGS, producer, first (the epoch before the first one),
-    epoch (the last one), c_loss and d_loss (steps,), generator and discriminator in the
-    script's own form, images_fake, images_check and file (its name).
+    epoch (the last one), total (the steps up to its end), c_loss and d_loss (steps,),
+    shorter where the run broke off, generator and discriminator in the script's own
+    form, images_fake and images_check.
     """
-    saved = load_variables(file, RECORD_NAMES)
+    saved = checkpoints.load_variables(file, RECORD_NAMES)
     try:
-        record = check_record(saved)
+        script = checkpoints.text(saved, "script")
+        if script not in SCRIPTS:
+            raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
+        record = {"script": script, **checkpoints.read_settings(saved)}
+        producer = checkpoints.text(saved, "producer")
+        # control characters could confuse a terminal
+        record["producer"] = "".join(c if c.isprintable() else "?" for c in producer)
+        record["first"] = checkpoints.whole_number(saved, "first", 0)
+        record["epoch"] = checkpoints.whole_number(saved, "epoch", record["first"] + 1)
+        steps = record["images_num"] // record["batch_size"]  # of an epoch
+        total = record["total"] = (record["epoch"] - record["first"]) * steps
+        complete = checkpoints.number(saved, "complete")
+        few = total if complete else 1  # where it broke off
+        if not few <= record["c_loss"].size <= total:
+            raise ValueError(f"c_loss must have {few} to {total} entries, one a step")
+        record["images_check"] = checkpoints.numbers(saved, "images_check", (1, 2))[0]
+        for net in NETWORKS:
+            record[net] = checkpoints.read_network(saved, net, script, finite=False)
+        shape = (record["batch_size"], PIXELS)
+        record["images_fake"] = checkpoints.numbers(saved, "images_fake", shape)
     except ValueError as error:
         fail(f"{file}: is not a record of record_run.m: {error}")
-    return record | {"file": os.path.basename(file)}
-
-
-def check_record(saved):
-    """What read_record() returns, of the variables of the file; else ValueError."""
-    record = {"script": text(saved, "script"), **read_settings(saved)}
-    if record["script"] not in SCRIPTS:
-        raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
-    producer = text(saved, "producer")  # control characters could confuse a terminal
-    record["producer"] = "".join(c if c.isprintable() else "?" for c in producer)
-    record["first"] = whole_number(saved, "first", 0)
-    record["epoch"] = whole_number(saved, "epoch", record["first"] + 1)
-    total = total_steps(record)
-    steps = record["c_loss"].size
-    few = total if number(saved, "complete") else 1  # where it broke off
-    if not few <= steps <= total:
-        raise ValueError(f"c_loss must have {few} to {total} entries, one a step")
-    record["images_check"] = numbers(saved, "images_check", (1, 2))[0]
-    for net in NETWORKS:
-        record[net] = read_network(saved, net, record["script"], finite=False)
-    shape = (record["batch_size"], PIXELS)
-    record["images_fake"] = numbers(saved, "images_fake", shape)
     return record
 
 
@@ -355,53 +314,31 @@ def read_start(record, opt):
         if record["first"]:
             fail(f"{opt.thing}: begins after epoch {record['first']}; give --from FILE")
         return None
-    start = read_checkpoint(file)
-    as_recorded = {name: record[name] for name in ("script", *SETTINGS)}
-    del as_recorded["images_num"]  # record_from.m may take fewer
-    as_recorded |= {"e": record["first"], "precision": "double", "gradient": "matlab"}
-    for name, x in as_recorded.items():
-        if start[name] != x:
-            fail(f"--from {file}: {name} is {start[name]}; the record needs {x}")
-    for net in NETWORKS:
-        theirs = record[net]["architecture"]
-        ours = start[net]["architecture"]
-        if ours != theirs:
-            fail(f"--from {file}: {net} has {ours}; the record needs {theirs}")
+    start = checkpoints.read_checkpoint(file)
+    # not images_num, record_from.m may take fewer
+    needed = ("script", "seed", "batch_size", "learning_rate")
+    needed = {name: record[name] for name in needed}
+    needed |= {"e": record["first"], "precision": "double", "gradient": "matlab"}
+    needed |= {net: record[net]["architecture"] for net in NETWORKS}
+    found = start | {net: start[net]["architecture"] for net in NETWORKS}
+    for name, x in needed.items():
+        if found[name] != x:
+            fail(f"--from {file}: {name} is {found[name]}; the record needs {x}")
     return start | {"file": file}
 
 
 def check_images(record, data):
-    """Fail unless `data` holds the images of the record."""
+    """Fail unless `data` holds the images of the record, by record_run.m's two sums."""
     gan = importlib.import_module(record["script"])
-    images = gan.load_train_x(data, record["images_num"])
-    if not np.array_equal(images_check(images), record["images_check"]):
+    images = gan.load_train_x(data, record["images_num"])  # pixels column by column
+    images = images.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, PIXELS)
+    of_pixels = images.sum(axis=0, dtype=float) @ np.arange(1, PIXELS + 1)
+    of_images = images.sum(axis=1, dtype=float) @ np.arange(1, len(images) + 1)
+    if [of_pixels, of_images] != record["images_check"].tolist():
         fail(
             f"the record's images are not those of {data}; "
             "give the mnist_uint8.mat it was recorded with by --data FILE"
         )
-
-
-def images_check(images):
-    """The two sums with which record_run.m tells images from others: (2,).
-
-    images: (n, 784), pixels column by column, as the port's load_train_x gives them.
-    """
-    images = images.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, PIXELS)
-    of_pixels = images.sum(axis=0, dtype=float)
-    of_images = images.sum(axis=1, dtype=float)
-    pixels = np.arange(1, PIXELS + 1)
-    rows = np.arange(1, len(images) + 1)
-    return np.array([of_pixels @ pixels, rows @ of_images])
-
-
-def steps_an_epoch(record):
-    """How many steps an epoch has."""
-    return record["images_num"] // record["batch_size"]
-
-
-def total_steps(record):
-    """How many steps the record has, or would have if it had not broken off."""
-    return (record["epoch"] - record["first"]) * steps_an_epoch(record)
 
 
 # --------------------------------------------------------------------- what is printed
@@ -409,65 +346,41 @@ def total_steps(record):
 
 def print_settings(record):
     """Print what is compared, and with which settings."""
-    words = [f"epoch {record['first'] + 1}..{record['epoch']}"]
-    words += [f"{name} {record[name]}" for name in SETTINGS]
     script = record["script"]
-    print(f"{script}: {record['producer']} and {script}.py, {', '.join(words)}")
-    sizes = [
-        f"{net} {'-'.join(map(str, record[net]['architecture']))}" for net in NETWORKS
-    ]
-    print(f"layer sizes: {', '.join(sizes)}", flush=True)
+    epochs = f"epoch {record['first'] + 1}..{record['epoch']}"
+    print(f"{script}: {record['producer']} and {script}.py, {epochs}")
+    print(", ".join(f"{name} {record[name]}" for name in SETTINGS))
+    for net in NETWORKS:
+        print(f"{net} {record[net]['architecture']}", flush=True)
 
 
-def print_epochs(record, port):
-    """Print what both programs print after each epoch."""
-    row = "{:>5}  {:>14} {:>12}  {:>14} {:>12}"
-    print(row.format("epoch", "c_loss, theirs", "ours", "d_loss, theirs", "ours"))
-    each = steps_an_epoch(record)
-    for step in range(each, record["c_loss"].size + 1, each):
-        words = [str(record["first"] + step // each)]
-        for name in LOSSES:
-            words += [f"{x[name][step - 1]:f}" for x in (record, port)]
-        print(row.format(*words))
+def print_losses(record, port, losses, limit):
+    """Print both runs' losses and their difference: of some steps, each epoch's last.
+
+    The difference is the largest so far. Above 1 it is printed as 1.
+    """
+    print("losses, the largest difference up to a step, what rounding may make of it:")
+    row = "{:>6}  {:>14} {:>12}  {:>14} {:>12}  {:>10} {:>8}"
+    theirs_and_ours = ("c_loss, theirs", "ours", "d_loss, theirs", "ours")
+    print(row.format("step", *theirs_and_ours, "difference", "rounding"))
+    largest = np.maximum.accumulate(np.maximum(*losses.values()))
+    each = record["images_num"] // record["batch_size"]
+    for step in sorted({1, 10, 100, largest.size, *range(each, largest.size, each)}):
+        if step > largest.size:
+            break
+        both = [f"{x[name][step - 1]:f}" for name in LOSSES for x in (record, port)]
+        apart = [f"{min(x[step - 1], 1):.0e}" for x in (largest, limit)]
+        print(row.format(step, *both, *apart))
 
 
-def table_steps(last):
-    """The steps that the table of losses shows, up to the `last`."""
-    steps = [1, 10, 50, 100, 200, 400, 600, 800, 1000, 1500]
-    steps += range(2000, 10000, 500)
-    steps += range(10000, last, 10000)
-    return [step for step in steps if step < last] + [last]
+def print_final(final):
+    """Print the same of the arrays after the last step, the worst ones of them."""
+    print("final state, the worst first:")
+    for name, difference, limit in final[:5]:
+        print(f"  {name:<28}  {min(difference, 1):>8.0e}  {min(limit, 1):>8.0e}")
 
 
-def print_steps(result):
-    """Print how far the losses are apart, beside what rounding may make of it."""
-    largest = np.maximum.accumulate(np.maximum(*result["losses"].values()))
-    limit = result["loss_limit"]
-    print("losses: largest difference up to a step, and what rounding may make of it")
-    print_row("step", "difference", "rounding")
-    for step in table_steps(largest.size):
-        print_row(step, largest[step - 1], limit[step - 1])
-
-
-def print_final(result):
-    """Print the same of the arrays after the last step, the worst ones first."""
-    final = result["final"]
-    limit = result["final_limits"]
-    if final is None:
-        return
-    print("final state: largest difference, and what rounding may make of it")
-    print_row("the worst first", "difference", "rounding")
-    for name in worst_first(final, limit)[:5]:
-        print_row(name, final[name], limit[name])
-
-
-def print_row(name, *numbers):
-    """Print a row of the tables of differences; what is above 1 is 1."""
-    cells = [x if isinstance(x, str) else f"{min(x, 1):.0e}" for x in numbers]
-    print(f"  {name:<28}  {cells[0]:>10}  {cells[1]:>8}")
-
-
-def plot(record, port, result, file):
+def plot(record, port, losses, limit, file):
     """Draw both runs' losses, and below their difference and its limit: a PNG file."""
     try:
         import matplotlib
@@ -476,20 +389,17 @@ def plot(record, port, result, file):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    steps = np.arange(1, record["c_loss"].size + 1)
+    steps = np.arange(1, limit.size + 1)
     figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(9, 6), sharex=True)
-    for name in LOSSES:
-        theirs, ours = COLOURS[name]
-        top.plot(steps, record[name], theirs, lw=4, label=f"{name}, theirs")
-        top.plot(steps, port[name][: steps.size], ours, lw=1, label=f"{name}, ours")
-        difference = np.clip(result["losses"][name], 1e-17, 1)
-        bottom.semilogy(steps, difference, ours, label=name)
-    limit = np.clip(result["loss_limit"], 1e-17, 1)
-    bottom.semilogy(steps, limit, "black", label="rounding, at most")
+    for name, colour in zip(LOSSES, ("red", "blue"), strict=True):
+        top.plot(steps, record[name], colour, lw=5, alpha=0.3, label=f"{name}, theirs")
+        top.plot(steps, port[name][: steps.size], colour, label=f"{name}, ours")
+        bottom.semilogy(steps, np.clip(losses[name], 1e-17, 1), colour, label=name)
+    bottom.semilogy(steps, np.clip(limit, 1e-17, 1), "black", label="rounding, at most")
     top.set(ylabel="loss", title=f"{record['script']}: {record['producer']}, the port")
     bottom.set(xlabel="step", ylabel="relative difference", ylim=(1e-17, 2))
-    for axes in top, bottom:
-        axes.legend(fontsize="small")
+    top.legend()
+    bottom.legend()
     figure.savefig(file, format="png", dpi=100)
     pyplot.close(figure)
 
@@ -518,61 +428,38 @@ def options(argv=None):
     add("--script", choices=SCRIPTS, help=text)
     for name in SETTINGS:
         text = "of a log or pictures: as that script ran"
-        add(f"--{name.replace('_', '-')}", metavar="N", help=text)
-    opt = parser.parse_args(argv)
-    if opt.plot and not os.path.isdir(os.path.dirname(opt.plot) or "."):
-        fail(f"--plot {opt.plot}: its folder is missing")
-    return opt
+        add(flag(name), metavar="N", help=text)
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
     """The program, with the words of the command line; returns its exit status."""
     opt = options(argv)
-    try:
-        if is_mat_file(opt.thing):
-            refuse(opt, "a record", ("ours", "script", *SETTINGS))
-            return compare_record(opt)
-        refuse(opt, "no record", ("from", "plot"))
-        return compare_printed.compare(opt)
-    except OSError as error:
-        if not error.filename:
-            raise
-        fail(f"{error.filename}: {error.strerror}")
-
-
-def is_mat_file(path):
-    """Whether `path` is a .mat file by its name, or by bytes 125 to 128."""
-    if os.path.isdir(path):
-        return False
-    with open(path, "rb") as f:
-        form = f.read(128)[124:]
-    has_form = b"\0" in form[:2] and form[2:] in (b"IM", b"MI")
-    return has_form or path.lower().endswith(".mat")
-
-
-def refuse(opt, kind, names):
-    """Fail if one of these was given, which say nothing for this kind."""
-    for name in names:
+    is_record = opt.thing.lower().endswith(".mat")
+    for name in ("ours", "script", *SETTINGS) if is_record else ("from", "plot"):
         if vars(opt)[name] is not None:
-            flag = "OURS" if name == "ours" else f"--{name.replace('_', '-')}"
-            fail(f"{opt.thing}: is {kind}, so {flag} says nothing")
+            kind = "a record" if is_record else "no record, which would end with .mat"
+            says = "OURS" if name == "ours" else flag(name)
+            fail(f"{opt.thing}: is {kind}, so {says} says nothing")
+    return compare_record(opt) if is_record else compare_printed.compare(opt)
 
 
-def program():
+def program(argv=None):
     """Run main(): whatever stops it ends quietly or in one line; the exit status."""
     if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = main()
+        status = main(argv)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return 130
-    except OSError as error:  # of standard output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not error.filename:  # standard output: what is left of it goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # nobody reads it any more
             return 2
-        fail(f"output: {error.strerror}")
+        fail(f"{error.filename or 'output'}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -16,16 +16,17 @@ import os
 import re
 import tempfile
 from decimal import Decimal
+from unittest import mock
 
 import numpy as np
 from checkpoints import fail
 from PIL import Image
 
+SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")  # flags of the scripts
 # Rounding alone may change a printed loss after so many steps. Measured with all 60,000
 # images, batches of 60, seed 0: gan_adam after some 800 steps, gan_mbgd after some 5500
 STEPS_BEFORE_ROUNDING = {"gan_adam": 700, "gan_mbgd": 5000}
 DECIMALS = 7  # of a loss count: what comes after them rounding may change
-ALL_DECIMALS = 17  # of a loss of the port, where it runs here
 GREY_LEVELS = 1  # by so much rounding may change a pixel
 LOSSES = r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"'
 NUMBER = r"[-+]?([0-9]+\.?[0-9]*(e[-+]?[0-9]{1,3})?|nan|inf)"
@@ -37,82 +38,75 @@ def compare(opt):
     if not opt.script:
         fail(f"{opt.thing}: does not say which script made it; give --script")
     gan = importlib.import_module(opt.script)
-    flags = port_flags(gan, opt)
+    given = {name: vars(opt)[name] for name in (*SETTINGS, "data")}
+    flags = port_options(gan, {x: y for x, y in given.items() if y is not None})
     steps = flags.images_num // flags.batch_size  # of an epoch
-    last_told = STEPS_BEFORE_ROUNDING[opt.script] // steps  # the last such epoch
-    is_folder = os.path.isdir(opt.thing)
-    read = read_folder if is_folder else read_log
-    differences = differences_of_pictures if is_folder else differences_of_losses
+    limit = STEPS_BEFORE_ROUNDING[opt.script]
+    last_told = limit // steps  # the last such epoch
+    read = read_folder if os.path.isdir(opt.thing) else read_log
     theirs = read(opt.thing, steps)
+    if min(theirs) > last_told:
+        fail(
+            f"{opt.thing}: nothing can be told: it begins with step "
+            f"{min(theirs) * steps}, and rounding may decide after some {limit}. Let "
+            "MATLAB record each step instead: addpath tests/matlab; "
+            f"record_run('{opt.script}.m', 'record.mat', {flags.seed}, 2, 6000)"
+        )
     with tempfile.TemporaryDirectory() as folder:
         ours = opt.ours
         if not ours:
-            if min(theirs) > last_told:
-                nothing_told(opt, min(theirs) * steps)
             flags.epoch = min(last_told, max(theirs))
             log = run_port(gan, flags, folder)
-            ours = folder if is_folder else log
-        ours = read(ours, steps)
-        if not theirs.keys() & ours.keys():
-            fail(f"{opt.thing} and {opt.ours}: have no epoch in common")
-        wrong, how = differences(theirs, ours)
-    return verdict(opt, theirs, ours, wrong, how, steps)
+            ours = log if read is read_log else folder
+        return verdict(opt, theirs, read(ours, steps), steps, last_told)
 
 
-def verdict(opt, theirs, ours, wrong, how, steps):
-    """Print the verdict; returns the exit status.
+def verdict(opt, theirs, ours, steps, last_told):
+    """Compare, and print the verdict; returns the exit status.
 
-    theirs, ours: dicts, of which the epochs are the keys. wrong: the first epoch that
-    differs, or None. how: words that say how equal the others are.
+    theirs, ours: epoch -> what read_log() or read_folder() found. steps: of an epoch.
+    last_told: the last epoch that counts.
     """
-    limit = STEPS_BEFORE_ROUNDING[opt.script]
-    if wrong and wrong * steps <= limit:
-        step = wrong * steps
+    both = [e for e in sorted(theirs.keys() & ours.keys()) if e <= last_told]
+    if not both:
+        fail(f"{opt.thing} and {opt.ours}: have no epoch in common")
+    compare_epochs = compare_pictures if os.path.isdir(opt.thing) else compare_losses
+    wrong, how = compare_epochs({e: (theirs[e], ours[e]) for e in both})
+    if wrong:
         if wrong == min(theirs):
             print("are seed, images_num, batch_size, learning_rate those of the run?")
-        print(f"different: from epoch {wrong} (step {step}) on, too early for rounding")
+        step = f"epoch {wrong} (step {wrong * steps})"
+        print(f"different: from {step} on, too early for rounding")
         return 1
-    both = theirs.keys() & ours.keys()
-    if not wrong and theirs.keys() == ours.keys():
+    rest = sorted((theirs.keys() | ours.keys()) - set(both))
+    if not rest:
         print(f"equal: {len(both)} epochs, {how}")
         return 0
-    last = max([e for e in both if not wrong or e < wrong], default=None)
-    if last is None:
-        nothing_told(opt, wrong * steps)
-    only_one = sorted(theirs.keys() ^ ours.keys())
-    missing = min(only_one, default=wrong)
-    if (wrong or missing) * steps > limit:
+    why = f"only in one of both: epoch {', '.join(map(str, rest[:9]))}"
+    if rest[0] > last_told:
+        limit = STEPS_BEFORE_ROUNDING[opt.script]
         why = f"in {opt.script} rounding may decide after some {limit} steps"
-    else:
-        which = ", ".join(map(str, only_one[:9]))
-        why = f"only in one of both: epoch {which}"
-    print(f"equal up to epoch {last}, {how}; {why}")
+    print(f"equal up to epoch {both[-1]}, {how}; {why}")
     return 3
-
-
-def nothing_told(opt, step):
-    """End the program where rounding may decide before the first step that is known."""
-    limit = STEPS_BEFORE_ROUNDING[opt.script]
-    fail(
-        f"{opt.thing}: nothing can be told: it begins with step {step}, and in "
-        f"{opt.script} rounding may decide after some {limit}. Let MATLAB record each "
-        "step instead: addpath tests/matlab; "
-        f"record_run('{opt.script}.m', 'record.mat', {opt.seed or 0}, 2, 6000)"
-    )
 
 
 # --------------------------------------------------------------------------- the port
 
 
-def port_flags(gan, opt):
-    """The script's own options, a Namespace; what is wrong in them takes one line."""
-    names = ("data", "images_num", "batch_size", "seed", "learning_rate")
-    given = {name: vars(opt)[name] for name in names if vars(opt)[name] is not None}
-    flags = [f"--{name.replace('_', '-')}={x}" for name, x in given.items()]
+def flag(name):
+    """The script's flag for a setting: --images-num for images_num."""
+    return f"--{name.replace('_', '-')}"
+
+
+def port_options(gan, settings):
+    """The script's own options, a Namespace; what is wrong in them takes one line.
+
+    settings: name -> value, of those that are not the script's own.
+    """
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return gan.options(flags)
+            return gan.options([f"{flag(name)}={x}" for name, x in settings.items()])
     except SystemExit:
         fail(said.getvalue().splitlines()[-1])
 
@@ -120,19 +114,17 @@ def port_flags(gan, opt):
 def run_port(gan, flags, folder):
     """Run the script into `folder`, its pictures too; returns the path of its log.
 
-    There the losses have all their digits.
+    There the losses have more decimals than count.
     """
     print(f"running {gan.__name__}.py: {flags.epoch} epochs", flush=True)
     flags.pics = folder
     log = os.path.join(folder, "port.log")
-    format_f = gan.format_f
-    gan.format_f = lambda x: f"{x:.{ALL_DECIMALS}f}"
-    try:
-        with open(log, "w", encoding="utf-8", errors="backslashreplace") as f:
-            with contextlib.redirect_stdout(f):
-                gan.main(flags)
-    finally:
-        gan.format_f = format_f
+    with (
+        mock.patch.object(gan, "format_f", "{:.17f}".format),
+        open(log, "w", encoding="utf-8", errors="backslashreplace") as f,
+        contextlib.redirect_stdout(f),
+    ):
+        gan.main(flags)
     return log
 
 
@@ -180,59 +172,45 @@ def read_text(file):
     """The text of a file in UTF-8, or in UTF-16 as PowerShell's > writes it."""
     with open(file, "rb") as f:
         content = f.read()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16", "replace")
-    if b"c\0_\0l\0o\0s\0s" in content:
-        return content.decode("utf-16-le", "replace")
-    return content.decode("utf-8", "replace")
+    utf_16 = b"c\0_\0l\0o\0s\0s" in content
+    return content.decode("utf-16-le" if utf_16 else "utf-8", "replace")
 
 
-def differences_of_losses(theirs, ours):
+def compare_losses(pairs):
     """Print both runs' losses; the first epoch that differs, or None, and how equal."""
     row = "{:>5}  {:>14} {:>12}  {:>14} {:>12}"
     print(row.format("epoch", "c_loss, theirs", "ours", "d_loss, theirs", "ours"))
-    how = "to the last digit printed"
+    how = "to the last digit that both have"
     wrong = None
-    for epoch in sorted(theirs.keys() & ours.keys()):
-        pairs = list(zip(theirs[epoch], ours[epoch], strict=True))
-        print(row.format(epoch, *[word for pair in pairs for word in words(*pair)]))
-        if not all(same_number(*pair) for pair in pairs):
+    for epoch, (theirs, ours) in pairs.items():
+        same = True
+        shown = []
+        for a, b in zip(theirs, ours, strict=True):
+            unit = max(last_digit(a), last_digit(b))
+            shown += [f"{x:.{max(0, -unit.adjusted())}f}" for x in (a, b)]
+            same = same and same_number(a, b)
+        print(row.format(epoch, *shown))
+        if not same:
             wrong = wrong or epoch
-        elif not wrong and not all(same_digits(*pair) for pair in pairs):
+        elif not wrong and shown[::2] != shown[1::2]:
             how = "as far as the digits tell"
     return wrong, how
 
 
-def words(a, b):
-    """The numbers a and b as words, b with no more digits than a."""
-    return str(a), str(b if not_finite(a, b) else b.quantize(max(last(a), last(b))))
-
-
 def same_number(a, b):
-    """Whether a and b may be one number, as far as the digits of both tell."""
-    if not_finite(a, b):
+    """Whether a and b may be one number, rounded to the digits that they have.
+
+    So they must be equal where they have as many digits.
+    """
+    if not (a.is_finite() and b.is_finite()):
         return str(a) == str(b)
-    digits = [-x.as_tuple().exponent for x in (a, b)]
-    if digits[0] == digits[1] < DECIMALS:
-        return a == b  # both were rounded alike
-    return abs(a - b) <= (last(a) + last(b)) / 2
+    return abs(a - b) < (last_digit(a) + last_digit(b)) / 2
 
 
-def same_digits(a, b):
-    """Whether a and b have the same digits, b rounded as a if it has all of them."""
-    if a.is_finite() and b.as_tuple().exponent == -ALL_DECIMALS:
-        return abs(a - b) <= last(a) / 2
-    return str(a) == str(b)
-
-
-def not_finite(a, b):
-    """Whether a or b is NaN or infinite."""
-    return not (a.is_finite() and b.is_finite())
-
-
-def last(x):
+def last_digit(x):
     """What 1 in the last digit of x is worth, of those that count."""
-    return Decimal(10) ** max(x.as_tuple().exponent, -DECIMALS)
+    exponent = x.as_tuple().exponent if x.is_finite() else 0
+    return Decimal(10) ** max(exponent, -DECIMALS)
 
 
 # ----------------------------------------------------------------------------- pictures
@@ -257,14 +235,13 @@ def no_such_pictures(place, steps):
     fail(f"{place}: has no epoch_*_t_{steps}.png; {hint}")
 
 
-def differences_of_pictures(theirs, ours):
+def compare_pictures(pairs):
     """Print how far apart; the first epoch that differs, or None, and how equal."""
     wrong = None
-    for epoch in sorted(theirs.keys() & ours.keys()):
-        a, b = read_picture(theirs[epoch]), read_picture(ours[epoch])
+    for epoch, files in pairs.items():
+        a, b = map(read_picture, files)
         if a.shape != b.shape:
-            sizes = " and ".join(f"{x.shape[1]} x {x.shape[0]}" for x in (a, b))
-            fail(f"{theirs[epoch]}: cannot be compared, the sizes are {sizes}")
+            fail(f"{files[0]}: has another size than {files[1]}")
         difference = np.abs(a - b)
         largest = difference.max()
         count = np.count_nonzero(difference)
