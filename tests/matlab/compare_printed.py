@@ -36,7 +36,7 @@ PICTURE = r"epoch_([1-9][0-9]*)_t_([1-9][0-9]*)\.png"
 def compare(opt):
     """Compare opt.thing with opt.ours, or with a run of the port; the exit status."""
     if not opt.script:
-        fail(f"{opt.thing}: does not say which script made it; give --script")
+        fail(f"{opt.thing}: is no record (.mat); of which script is it? give --script")
     gan = importlib.import_module(opt.script)
     given = {name: vars(opt)[name] for name in (*SETTINGS, "data")}
     flags = port_options(gan, {x: y for x, y in given.items() if y is not None})
@@ -209,7 +209,7 @@ def same_number(a, b):
 
 def last_digit(x):
     """What 1 in the last digit of x is worth, of those that count."""
-    exponent = x.as_tuple().exponent if x.is_finite() else 0
+    exponent = x.as_tuple().exponent if x.is_finite() else -DECIMALS
     return Decimal(10) ** max(exponent, -DECIMALS)
 
 
