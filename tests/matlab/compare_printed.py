@@ -162,10 +162,12 @@ def read_log(file, steps):
         fail(f'{file}: is no log with lines like c_loss:"0.5",d_loss:"0.6"')
     if last_picture == (0, 0):
         return dict(enumerate(printed, 1))
+    if not epochs:
+        no_such_pictures(file, steps)
     if len(printed) > len(epochs):
         others = len(printed) - len(epochs)
         print(f"{file}: {others} losses left out, not the last before a picture")
-    return epochs or no_such_pictures(file, steps)
+    return epochs
 
 
 def read_text(file):
