@@ -720,9 +720,7 @@ def test_the_port_runs_as_far_as_it_can_be_told(
         status, last = verdict(thing=thing)
         assert status == 3 and last.startswith("equal up to epoch 2, "), last
     for i in range(5):  # without images_num or batch_size the pictures are others
-        assert verdict([*flags[:i], *flags[i + 1 :]])[0] == (2 if i < 2 else 1), flags[
-            i
-        ]
+        assert verdict([*flags[:i], *flags[i + 1 :]])[0] == (2 if i < 2 else 1)
     runs.clear()
     file.write_text("".join(log.splitlines(True)[:2]))
     status, last = verdict()
