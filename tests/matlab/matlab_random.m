@@ -33,7 +33,11 @@ switch what
     case 'randi'
         x = whole_numbers(varargin{:});
     case 'randperm'
-        x = permutation(varargin{:});
+        dims = random_size(what, varargin);
+        if numel(varargin) ~= 1
+            error('matlab_random:usage', 'randperm: only randperm(n) is known here');
+        end
+        [~, x] = sort(uniform(stream('take', dims(1))));
     otherwise
         error('matlab_random:usage', 'matlab_random: not known: %s', what);
 end
@@ -42,33 +46,14 @@ end
 
 function x = whole_numbers(limits, varargin)
 % Random whole numbers from 1 to limits, or from limits(1) to limits(2).
-if nargin < 1 || ~isnumeric(limits) || ~any(numel(limits) == [1, 2]) ...
-        || any(limits(:) ~= floor(limits(:))) || any(isinf(double(limits(:))))
-    error('matlab_random:usage', ...
-        'randi: the first argument must be imax or [imin, imax], whole numbers');
-end
-limits = double(limits(:)');
-if isscalar(limits)
-    limits = [1, limits];
-end
-count = limits(2) - limits(1) + 1;
-if count < 1
-    error('matlab_random:usage', 'randi: nothing is in the range %d to %d', limits);
-end
 dims = random_size('randi', varargin);
+limits = double(limits);
+low = 1;
+if numel(limits) == 2
+    low = limits(1);
+end
 u = uniform(stream('take', prod(dims)));
-x = reshape(limits(1) + floor(u * count), dims);
-end
-
-
-function kk = permutation(varargin)
-% The numbers 1 to n in random order (1 x n), where varargin is {n}.
-if numel(varargin) ~= 1 || ~isnumeric(varargin{1}) || ~isscalar(varargin{1}) ...
-        || ~(varargin{1} >= 0) || varargin{1} ~= floor(varargin{1})
-    error('matlab_random:usage', ...
-        'randperm: only randperm(n) is known here, n a whole number');
-end
-[~, kk] = sort(uniform(stream('take', double(varargin{1}))));
+x = reshape(low + floor(u * (limits(end) - low + 1)), dims);
 end
 
 
@@ -84,19 +69,11 @@ persistent known
 if isempty(known)
     here = fileparts(mfilename('fullpath'));
     file = [fileparts(fileparts(here)), '/data/randn_edges.txt'];
-    fid = fopen(file, 'r');
-    if fid < 0
-        error('matlab_random:edges', 'the file cannot be read: %s', file);
+    known = load(file)';
+    if numel(known) ~= 257 || any(diff(known) <= 0)
+        known = [];
+        error('matlab_random:edges', 'not the 257 edges that randn needs: %s', file);
     end
-    lines = strsplit(fread(fid, [1, Inf], '*char'), sprintf('\n'));
-    fclose(fid);
-    lines = lines(~strncmp(lines, '%', 1));
-    found = sscanf(sprintf('%s ', lines{:}), '%f')';
-    if numel(found) ~= 257 || any(diff(found) <= 0)
-        error('matlab_random:edges', ...
-            'the file lacks the 257 edges that randn needs: %s', file);
-    end
-    known = found;
 end
 edge = known;
 end

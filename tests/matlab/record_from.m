@@ -18,15 +18,8 @@ function record_from(script, out, checkpoint, images_num)
 % It refuses a checkpoint of the other script, one with other sizes, another batch_size,
 % learning_rate, beta1, beta2 or epsilon than the script's, one with precision single,
 % and one with gradient exact.
-%
-% WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
-% later) has been read with care, but NEVER RUN in MATLAB: none was at hand.
 
-if nargin ~= 4
-    error('record_run:usage', ...
-        'usage: record_from(script, out, checkpoint, images_num)');
-end
-record_need_whole(images_num, 1, 60000, 'images_num');
+narginchk(4, 4);
 saved = load(checkpoint);
 names = {'e', 'batch_size', 'learning_rate', 'seed', 'precision', 'gradient', ...
     'rng_state', 'generator', 'discriminator'};
@@ -38,12 +31,6 @@ if ~strcmp(saved.precision, 'double') || ~strcmp(saved.gradient, 'matlab')
         'gradient %s; only double and matlab compute what the script does: %s'], ...
         saved.precision, saved.gradient, checkpoint);
 end
-start = struct('first', saved.e, 'epoch', saved.e + 1, ...
-    'images_num', double(images_num));
-names = {'seed', 'batch_size', 'learning_rate', 'rng_state', 'generator', ...
-    'discriminator'};
-for i = 1:numel(names)
-    start.(names{i}) = saved.(names{i});
-end
-record_execute(script, out, start);
+record_execute(script, out, struct('seed', saved.seed, 'first', saved.e, ...
+    'epoch', saved.e + 1, 'images_num', images_num, 'checkpoint', saved));
 end

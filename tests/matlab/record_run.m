@@ -19,12 +19,12 @@ function record_run(script, out, seed, epoch, images_num)
 %   - epoch and images_num have the given values
 %   - both losses and the networks are kept at every step
 %   - bytes beyond ASCII are _, so the script may be in UTF-8, GBK or another encoding
-%   - normrnd and unifrnd are not those of the Statistics and Machine Learning Toolbox,
-%     which may be missing: they are the same formulas on randn and rand, for the same
-%     numbers
+%   - normrnd and unifrnd, whose toolbox may be missing, are the same formulas on randn
+%     and rand, for the same numbers
 % It stops with an error, before anything runs, when one of the lines to change is not
 % there exactly once, or when the script seeds random numbers (rng, RandStream): take
-% that line out. The networks may have any sizes and numbers of layers.
+% that line out. The networks may have any sizes and numbers of layers. The session is
+% left as it was: random numbers, path, working folder, warnings, variables.
 %
 % out gets
 %   script        'gan_adam', where the networks have t, else 'gan_mbgd'
@@ -35,29 +35,17 @@ function record_run(script, out, seed, epoch, images_num)
 %   complete      1; or 0 for a run that an error or Ctrl-C has broken off: then c_loss
 %                 and d_loss end there, and all the rest is as after their last step
 %   images_fake   the last batch, batch_size x the generator's last size
-%   generator, discriminator      as after the last step, without a, z, d, dw, db;
-%                 architecture has the sizes
+%   generator, discriminator      as after the last step, without a, z, d, dw, db
 %   images_check  two sums that tell other images (1 x 2)
 %
-% The session is left as it was: random numbers, path, working folder, warnings,
-% variables.
-%
-% In MATLAB the numbers are MATLAB's own. Octave draws other numbers than MATLAB from a
-% seed, so there rand, randn, randi, randperm, normrnd and unifrnd draw what MATLAB
-% draws, to the last bit, by matlab_random.m. The arithmetic is Octave's. imwrite does
-% nothing there.
+% In MATLAB the numbers are MATLAB's own. In Octave matlab_random.m draws what MATLAB
+% draws from the seed, to the last bit; the arithmetic is Octave's, and imwrite does
+% nothing.
 %
 % WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
 % later) has been read with care, but NEVER RUN in MATLAB: none was at hand.
 
-if nargin ~= 5
-    error('record_run:usage', ...
-        'usage: record_run(script, out, seed, epoch, images_num)');
-end
-record_need_whole(seed, 0, 2^32 - 1, 'seed');
-record_need_whole(epoch, 1, 10^6, 'epoch');
-record_need_whole(images_num, 1, 60000, 'images_num');
-start = struct('seed', double(seed), 'first', 0, 'epoch', double(epoch), ...
-    'images_num', double(images_num));
-record_execute(script, out, start);
+narginchk(5, 5);
+record_execute(script, out, struct('seed', seed, 'first', 0, 'epoch', epoch, ...
+    'images_num', images_num, 'checkpoint', []));
 end

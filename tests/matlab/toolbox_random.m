@@ -11,9 +11,6 @@ function x = toolbox_random(name, first, second, varargin)
 % parameter is a number, or has the size of the result. Where sigma < 0 or a > b the
 % result is NaN, and its random number is drawn all the same.
 % Run under GNU Octave 7.3; plain enough for MATLAB, where it was not run.
-if nargin < 3
-    error('matlab_random:usage', '%s needs two parameters', name);
-end
 if ~isa(first, 'double') || ~isa(second, 'double')
     error('matlab_random:usage', '%s: both parameters must be double', name);
 end
@@ -24,21 +21,13 @@ elseif isscalar(first)
 else
     dims = size(first);
 end
-fits = [isscalar(first), isscalar(second)] ...
-    | [isequal(size(first), dims), isequal(size(second), dims)];
-if ~all(fits)
-    error('matlab_random:size', '%s: the sizes of the parameters do not fit', name);
-end
-switch name
-    case 'normrnd'
-        illegal = second < 0;
-        x = randn(dims) .* second + first;
-    case 'unifrnd'
-        illegal = first > second;
-        middle = first / 2 + second / 2;
-        x = middle + (second / 2 - first / 2) .* (2 * rand(dims) - 1);
-    otherwise
-        error('matlab_random:usage', 'toolbox_random: not known: %s', name);
+if strcmp(name, 'normrnd')
+    illegal = second < 0;
+    x = randn(dims) .* second + first;
+else
+    illegal = first > second;
+    middle = first / 2 + second / 2;
+    x = middle + (second / 2 - first / 2) .* (2 * rand(dims) - 1);
 end
 x(illegal | false(size(x))) = NaN;
 end

@@ -3,25 +3,17 @@ function dims = random_size(name, sizes)
 %
 % {}: 1 x 1; {n}: n x n; {m, n, ...} or {[m, n, ...]}: m x n x ..., as MATLAB has it for
 % rand, randn, randi, normrnd and unifrnd. A negative number counts as 0. Stops with an
-% error if sizes is anything else.
-dims = [1, 1];
-known = all(cellfun(@(x) isnumeric(x) && isreal(x), sizes));
-if known && numel(sizes) == 1
-    dims = double(sizes{1});
-    if isscalar(dims)
-        dims = [dims, dims];
-    elseif isempty(dims)
-        dims = [0, 0];
-    end
-elseif known && numel(sizes) > 1
-    known = all(cellfun(@isscalar, sizes));
-    if known
-        dims = cellfun(@double, sizes);
-    end
+% error at words such as 'single' and 'like'.
+if ~all(cellfun(@isnumeric, sizes))
+    error('matlab_random:size', '%s: only sizes n or m, n or [m, n] are known', name);
 end
-if ~known || size(dims, 1) ~= 1 || any(dims ~= floor(dims)) || any(isinf(dims))
-    error('matlab_random:size', ['%s: a size must be whole numbers, as in n or ', ...
-        'm, n or [m, n]; nothing else is known here'], name);
+sizes = cellfun(@double, sizes, 'UniformOutput', false);
+dims = max([sizes{:}], 0);
+if isempty(sizes)
+    dims = [1, 1];
+elseif isempty(dims)
+    dims = [0, 0];
+elseif isscalar(dims)
+    dims = [dims, dims];
 end
-dims = max(dims, 0);
 end

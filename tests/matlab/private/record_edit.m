@@ -18,23 +18,34 @@ functions_text = text(first(1):end);
 text = text(1:first(1)-1);
 code = code(1:first(1)-1);
 
-value = '=(?!=)(?:[^\n;,()]|\([^\n;()]*\))*(?=[\n;,])';
-names = {'epoch', 'images_num'};
-for i = 1:2
-    new = sprintf('%s = %.17g', names{i}, start.(names{i}));
-    [text, code] = put(text, code, [names{i}, ' ', value], new, ...
-        [names{i}, ' = ...'], file);
-end
+value = ' =(?!=)(?:[^\n;,()]|\([^\n;()]*\))*(?=[\n;,])';
 loop = sprintf(['[generator, discriminator] = RECORD_RUN(''loop'', generator, ', ...
     'discriminator); for e=%d:%d'], start.first + 1, start.epoch);
-[text, code] = put(text, code, 'for \(? e = 1 : epoch \)? (?=[\n;,])', loop, ...
-    'for e=1:epoch', file);
 update = 'discriminator = nnapplygrade(discriminator, learning_rate)';
-keep = ['; RECORD_RUN(''step'', e, batch_size, learning_rate, ', ...
+keep = [update, '; RECORD_RUN(''step'', e, ', ...
     'sigmoid_cross_entropy(logits(1:batch_size), ones(batch_size, 1)), ', ...
-    'sigmoid_cross_entropy(logits, labels), images_fake, generator, discriminator)'];
-pattern = 'discriminator = nnapplygrade \( discriminator , learning_rate \)';
-text = put(text, code, pattern, [update, keep], update, file);
+    'sigmoid_cross_entropy(logits, labels), struct(''batch_size'', batch_size, ', ...
+    '''learning_rate'', learning_rate, ''images_fake'', images_fake, ', ...
+    '''generator'', generator, ''discriminator'', discriminator))'];
+changes = {  % the statement in words, its pattern, and what takes its place
+    'epoch = ...', ['epoch', value], sprintf('epoch = %d', start.epoch)
+    'images_num = ...', ['images_num', value], ...
+        sprintf('images_num = %d', start.images_num)
+    'for e=1:epoch', 'for \(? e = 1 : epoch \)? (?=[\n;,])', loop
+    update, 'discriminator = nnapplygrade \( discriminator , learning_rate \)', keep
+};
+for i = 1:size(changes, 1)
+    [what, pattern, new] = changes{i, :};
+    pattern = ['[\n;,] (', pattern, ')'];  % a blank stands for any number of them
+    places = regexp(code, strrep(pattern, ' ', '[ \t]*'), 'tokenExtents');
+    if numel(places) ~= 1
+        error('record_run:script', ['the script must have "%s" once before its ', ...
+            'functions, but has it %d times: %s'], what, numel(places), file);
+    end
+    [a, b] = deal(places{1}(1), places{1}(2));
+    text = [text(1:a-1), new, text(b+1:end)];
+    code = [code(1:a-1), new, code(b+1:end)];
+end
 
 copy = [text, functions_text];
 if octave  % functions must come before their use, and not first
@@ -74,10 +85,8 @@ function check_seeds(text, code)
 % Stop with an error that has the line where the script seeds random numbers.
 seeds = ['\<(?:rng|RandStream)\>|\<randn?[ \t]*\([ \t]*[''"]|', ...
     '\<randn?[ \t]+(?:seed|state|twister)\>'];
-k = regexp(code, seeds, 'start', 'once');
-if ~isempty(k)
-    first = find(text(1:k) == char(10), 1, 'last') + 1;
-    last = find(text(k:end) == char(10), 1) + k - 2;
+[first, last] = regexp(code, ['[^\n]*(?:', seeds, ')[^\n]*'], 'start', 'end', 'once');
+if ~isempty(first)
     error('record_run:script', ...
         'record_run itself starts the random numbers; take this line out: %s', ...
         strtrim(text(first:last)));
@@ -93,23 +102,4 @@ places = regexp(code, ['[\n;,][ \t]*((?:clear|clearvars|clc|close)', ...
 for i = 1:numel(places)
     text(places{i}(1):places{i}(2)) = ' ';
 end
-end
-
-
-function [text, code] = put(text, code, pattern, new, what, file)
-% Put `new` in place of the one statement that `pattern` finds in code.
-%
-% A blank in the pattern stands for any number of them. Stops with an error that has
-% `what` unless there is exactly one.
-places = regexp(code, ['[\n;,][ \t]*(', strrep(pattern, ' ', '[ \t]*'), ')'], ...
-    'tokenExtents');
-if numel(places) ~= 1
-    error('record_run:script', ...
-        'the script must have "%s" once before its functions, but has it %d times: %s', ...
-        what, numel(places), file);
-end
-a = places{1}(1);
-b = places{1}(2);
-text = [text(1:a-1), new, text(b+1:end)];
-code = [code(1:a-1), new, code(b+1:end)];
 end

@@ -1,21 +1,27 @@
 function record_execute(script, out, start)
 % Run a copy of `script` as `start` says, and write the record `out`.
 %
-% For record_run and record_from. start: a struct with seed, first, epoch, images_num;
-% from a checkpoint also batch_size, learning_rate, rng_state, generator, discriminator.
+% For record_run and record_from. start: a struct with seed, first, epoch, images_num,
+% and checkpoint: the variables of the checkpoint to go on from, or [].
+need_whole('seed', start.seed, 0, 2^32 - 1);
+need_whole('epoch', start.epoch, 1, 10^6);
+need_whole('images_num', start.images_num, 1, 60000);
 octave = exist('OCTAVE_VERSION', 'builtin') ~= 0;
 here = fileparts(fileparts(mfilename('fullpath')));
-script = full_path(script, 'script');
-if exist(script, 'file') ~= 2 && exist([script, '.m'], 'file') == 2
-    script = [script, '.m'];
-end
-out = file_to_write(out);
+script = full_path(script, 'script', '.m');
+out = full_path(out, 'out', '.mat');
+check_no_loss(out);
 [copy, functions] = record_edit(script, start, octave);
 data = fileparts(script);
 if exist([data, '/mnist_uint8.mat'], 'file') ~= 2
     data = [fileparts(fileparts(here)), '/data'];
 end
-record = head_of_record(start, [data, '/mnist_uint8.mat'], octave);
+record = rmfield(start, 'checkpoint');
+record.images_check = check_of_images([data, '/mnist_uint8.mat'], start.images_num);
+record.producer = ['MATLAB ', version()];
+if octave
+    record.producer = ['GNU Octave ', version()];
+end
 
 old = struct('folder', pwd(), 'path', path(), 'warnings', warning(), 'stream', []);
 if ~octave
@@ -42,8 +48,8 @@ rehash();
 run_script([folder, '/record_script.m']);
 kept = record_keep('all');
 epochs = start.epoch - start.first;
-if isempty(kept.c_loss) ...
-        || numel(kept.c_loss) * kept.batch_size ~= epochs * start.images_num
+if isempty(kept.last) ...
+        || numel(kept.c_loss) * kept.last.batch_size ~= epochs * start.images_num
     error('record_run:steps', 'the script ended before its last step');
 end
 write_record(out, record, 1);
@@ -59,17 +65,25 @@ run(file);
 end
 
 
+function need_whole(name, x, low, high)
+% Stop with an error that names `name` unless x is a whole number in low..high.
+if ~(isa(x, 'double') && isscalar(x) && x >= low && x <= high && x == floor(x))
+    error('record_run:usage', '%s must be a whole number in %d..%d', name, low, high);
+end
+end
+
+
 % ---------------------------------------------------------------------------- the files
 
-function file = full_path(file, name)
-% `file` from the root on. Stops with an error that has `name` if its folder is missing.
+function file = full_path(file, name, ending)
+% `file` from the root on, with its `ending`; an error has `name`, of the argument.
 if isa(file, 'string')
     file = char(file);
 end
 if ~ischar(file) || size(file, 1) ~= 1
     error('record_run:usage', '%s must be the name of a file', name);
 end
-[folder, base, ending] = fileparts(file);
+[folder, base, own] = fileparts(file);
 if isempty(folder)
     folder = '.';
 end
@@ -77,41 +91,24 @@ end
 if ~there
     error('record_run:usage', 'the folder of %s does not exist: %s', name, file);
 end
-file = [found.Name, '/', base, ending];
-end
-
-
-function out = file_to_write(out)
-% The full path of the record, with .mat; stops with an error if it cannot be written.
-out = full_path(out, 'out');
-if numel(out) < 4 || ~strcmpi(out(end-3:end), '.mat')
-    out = [out, '.mat'];
-end
-if exist(out, 'dir') == 7
-    error('record_run:out', 'out must be a file, not a folder: %s', out);
-end
-names = {'script', 'producer', 'images_fake'};
-if exist(out, 'file') == 2
-    try
-        found = whos('-file', out);
-        names = setdiff(names, {found.name});
-    catch  % no .mat file
-    end
-    if ~isempty(names)
-        error('record_run:out', 'out already exists and is not a record: %s', out);
-    end
+file = [found.Name, '/', base, own];
+if ~strcmpi(own, ending)
+    file = [file, ending];
 end
 end
 
 
-function record = head_of_record(start, file, octave)
-% What is known of the record before the run; file: the images.
-record = struct('seed', start.seed, 'first', start.first, 'epoch', start.epoch, ...
-    'images_num', start.images_num, 'producer', ['MATLAB ', version()]);
-if octave
-    record.producer = ['GNU Octave ', version()];
+function check_no_loss(out)
+% Stop with an error if `out` is there and is not a record.
+names = {};
+try
+    found = whos('-file', out);
+    names = {found.name};
+catch  % no file, or no .mat file
 end
-record.images_check = check_of_images(file, start.images_num);
+if exist(out, 'file') ~= 0 && ~any(strcmp(names, 'images_check'))
+    error('record_run:out', 'out already exists and is not a record: %s', out);
+end
 end
 
 
@@ -156,16 +153,17 @@ function write_record(out, record, complete)
 % Write the record: what is in `record`, and what the run has left behind.
 kept = record_keep('all');
 record.complete = complete;
-names = {'c_loss', 'd_loss', 'batch_size', 'learning_rate', 'images_fake'};
-for i = 1:numel(names)
-    record.(names{i}) = kept.(names{i});
+record.c_loss = kept.c_loss;
+record.d_loss = kept.d_loss;
+for name = {'batch_size', 'learning_rate', 'images_fake'}
+    record.(name{1}) = kept.last.(name{1});
 end
 record.script = 'gan_mbgd';
-if isfield(kept.generator, 't')
+if isfield(kept.last.generator, 't')
     record.script = 'gan_adam';
 end
-record.generator = without_passing(kept.generator);
-record.discriminator = without_passing(kept.discriminator);
+record.generator = without_passing(kept.last.generator);
+record.discriminator = without_passing(kept.last.discriminator);
 save(out, '-struct', 'record', '-v7');
 end
 
@@ -187,15 +185,15 @@ function path_from_the_root()
 % With ostrsplit: strsplit goes by UTF-8, and a folder may have another name.
 entries = ostrsplit(path(), pathsep());
 entries(strcmp(entries, '.')) = [];
-path(strjoin(cellfun(@make_absolute_filename, entries, 'UniformOutput', false), ...
-    pathsep()));
+entries = cellfun(@make_absolute_filename, entries, 'UniformOutput', false);
+path(strjoin(entries, pathsep()));
 end
 
 
 function finish(folder, old, out, record, functions)
 % Leave the session as it was, and write the record of a run that was broken off.
 kept = record_keep('all');
-if isfield(kept, 'c_loss') && ~isempty(kept.c_loss)
+if ~isempty(kept.last)
     try
         write_record(out, record, 0);
         fprintf('broken off after %d steps; record:%s\n', numel(kept.c_loss), out);
