@@ -48,12 +48,8 @@ def main(argv=None):
         write_checkpoint(checkpoint, opt, gan, flags)
     except OSError as error:
         fail(f"{error.filename or opt.run}: {error.strerror}")
-    script = f"{gan.__name__}.py"
-    if not os.path.exists(script):
-        script = os.path.join(gan.HERE, script)
-    command = " ".join(quoted(word) for word in ["python", script, *flags])
-    text = f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}"
-    print(text, flush=True)
+    command = " ".join(quoted(word) for word in ["python", gan.__file__, *flags])
+    print(f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}", flush=True)
 
 
 # -------------------------------------------------------- what a workspace may lack
@@ -78,21 +74,20 @@ def add_settings(saved, opt, gan):
 
 def add_stream(saved, opt, gan):
     """Make rng_state the words of MATLAB's twister, and add the seed."""
-    if "rng_state" not in saved:
+    state = saved.get("rng_state")
+    if isinstance(state, dict):  # MATLAB: rng_state = rng
+        saved.setdefault("seed", state.get("Seed", 0))
+        state = state.get("State", 0) if state.get("Type") == "twister" else 0
+    if state is None:
         if opt.seed is not None:
             saved["seed"] = opt.seed
         seed = whole_number(saved, "seed", 0) if "seed" in saved else 0
         print(f"{opt.workspace} lacks rng_state; going on as after rng({seed})")
         gan.rng(seed)
         _, words, used, *_ = gan.stream.get_state()
-        saved |= {"seed": seed, "rng_state": np.append(words, used)}
-        return
-    if opt.seed is not None:
+        saved["seed"], state = seed, np.append(words, used)
+    elif opt.seed is not None:
         raise ValueError("has rng_state; --seed is for a workspace without")
-    state = saved["rng_state"]
-    if isinstance(state, dict):  # MATLAB: rng_state = rng
-        saved.setdefault("seed", state.get("Seed", 0))
-        state = state.get("State") if state.get("Type") == "twister" else None
     if np.size(state) != 625:
         hint = "save the workspace without it, and give --seed"
         raise ValueError(f"rng_state is not of MATLAB's twister; {hint}")
@@ -125,7 +120,9 @@ def add_losses(saved, opt):
     if all(x.size == 1 for x in losses.values()) and steps != 1:
         # MATLAB: has the last ones only, if any
         losses = dict.fromkeys(LOSSES, np.full(steps, np.nan))
-    saved |= {"steps": steps, **losses}
+    elif losses["c_loss"].size != steps:
+        raise ValueError(f"c_loss and d_loss must have 1 or {steps} numbers")
+    saved |= losses
 
 
 # ------------------------------------------------------------------- the checkpoint
