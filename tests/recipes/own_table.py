@@ -278,7 +278,8 @@ def options(argv=None):
     add("--out", default="fake.csv", metavar="FILE", help="default: fake.csv")
     add("--plot", metavar="FILE.png", help="draw real and fake rows; needs matplotlib")
     add("--delimiter", default=",", choices=DELIMITERS, help="default: a comma")
-    add("--gradient", default=GRADIENT, choices=GRADIENTS, help="matlab: with the bug")
+    text = f"default: {GRADIENT}; matlab has the original's bug"
+    add("--gradient", default=GRADIENT, choices=GRADIENTS, help=text)
     for name, (default, _, _, text) in FLAGS.items():
         text = f"{text} (default: {default})"
         add(f"--{name}", type=type(default), default=default, metavar="N", help=text)
