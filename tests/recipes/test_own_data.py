@@ -481,7 +481,7 @@ def test_bad_folders(pictures, run, tmp_path, monkeypatch):
     words = ["few", "16", "1 ", "1 subfolder"]
     refused(run, "own_images", "few", "out.mat", words=words)
     for out in ("old.mat", "out.png", "none/out.mat"):
-        refused(run, "own_images", pictures, out, words=[out])
+        refused(run, "own_images", "none", out, words=[out])  # before it reads
     refused(run, "own_images", pictures, words=["--help"])
     assert (tmp_path / "old.mat").read_text() == "old"
     for path in pictures.iterdir():
