@@ -382,6 +382,14 @@ def test_what_rounding_is_measured_by(rounding, case, tmp_path, data, monkeypatc
         assert 0 < abs(other - images).max() < 1e-9
 
 
+def test_other_sums():
+    """Of the same terms in another order."""
+    a, b = np.random.RandomState(0).rand(2, 60, 60)
+    for mtimes in compare_matlab.mtimes_backwards, compare_matlab.mtimes_in_halves:
+        np.testing.assert_allclose(mtimes(a, b), a @ b, rtol=1e-13)
+        assert (mtimes(a, b) != np.matmul(a, b, order="F")).any()
+
+
 def test_limits(monkeypatch):
     """FACTOR times the larger difference of both runs, of losses of any step so far."""
     c_loss = [[1.0, 2.0, 3.0], [1.0, 2.0002, 3.0], [1.0, 2.0, 3.0001]]
