@@ -1,12 +1,12 @@
 """Forward, backward and update of small networks, each against its own formula.
 
-The networks are not square.
+No matrix is square, and there is a layer more than in the scripts.
 """
 
 import numpy as np
 import pytest
 
-SIZES_G, SIZES_D, B = [5, 7, 4], [4, 6, 1], 3
+SIZES_G, SIZES_D, B = [5, 7, 6, 4], [4, 6, 5, 1], 3
 
 
 def networks(gan, seed=1, bias=0.0):
@@ -24,10 +24,11 @@ def test_nnsetup_draws_in_the_originals_order(gan):
     gan.rng(4)
     nn = gan.nnsetup(SIZES_G)
     gan.rng(4)
-    for layer, (m, n) in zip(nn["layers"][1:], [(5, 7), (7, 4)], strict=True):
+    sizes = [(5, 7), (7, 6), (6, 4)]
+    for layer, (m, n) in zip(nn["layers"][1:], sizes, strict=True):
         np.testing.assert_array_equal(layer["w"], 0.02 * gan.randn(m, n))
         np.testing.assert_array_equal(layer["b"], 0.02 * gan.randn(1, n))
-    assert nn["layers_count"] == 3 and nn["layers"][0] == {}
+    assert nn["layers_count"] == 4 and nn["layers"][0] == {}
 
 
 def test_nnff(gan):
@@ -36,16 +37,16 @@ def test_nnff(gan):
     x = gan.unifrnd(-1, 1, B, 5)
     assert gan.nnff(g, x) is g
     a = x
-    for i in 1, 2:
+    for i in 1, 2, 3:
         w, b, z = (g["layers"][i][k] for k in "wbz")
         for row in range(B):
             for col in range(w.shape[1]):
                 expected = sum(a[row, k] * w[k, col] for k in range(len(w)))
                 # a few roundings of numbers below 2
                 assert abs(z[row, col] - (expected + b[0, col])) < 1e-14
-        a = np.where(z > 0, z, 0) if i == 1 else 1 / (1 + np.exp(-z))
+        a = np.where(z > 0, z, 0) if i < 3 else 1 / (1 + np.exp(-z))
         np.testing.assert_allclose(g["layers"][i]["a"], a, rtol=1e-15, atol=0)
-        assert g["layers"][i]["a"].shape == (B, [5, 7, 4][i])
+        assert g["layers"][i]["a"].shape == (B, SIZES_G[i])
 
 
 def test_relu_and_its_derivative(gan):

@@ -7,7 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ONE, POSIX, assert_refused, run_script, small_run_flags
+from conftest import (
+    ONE,
+    POSIX,
+    assert_refused,
+    run_script,
+    small_run_flags,
+    status_and_output,
+)
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
@@ -71,6 +78,16 @@ def test_places_that_cannot_be_written(one, small_data, capsys, tmp_path, monkey
         assert said.count("\n") == 1
     assert_refused(one, [*flags, "--pics", "file/pics"], ["file/pics"], capsys)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_picture_that_cannot_be_written(one, small_data, capsys, tmp_path):
+    """The program ends there: it does not say that the picture was saved."""
+    picture = tmp_path / "epoch_1_t_10.png"
+    picture.mkdir()
+    flags = small_run_flags(small_data, "--epoch", 1, "--pics", tmp_path)
+    status, said = status_and_output(one, flags, capsys)
+    assert (status, said.err.count("\n")) == (2, 1) and f"{picture}: " in said.err
+    assert "directory" in said.err and "save_sample" not in said.out
 
 
 # -------------------------------------------------------------------------- the images
