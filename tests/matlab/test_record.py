@@ -94,37 +94,42 @@ def folder(tmp_path, images):
 # ---------------------------------------------------------------------- what is written
 
 
+def assert_equal_to_the_port(folder, *words):
+    """compare_matlab.py calls the record equal."""
+    command = [sys.executable, os.path.join(MATLAB, "compare_matlab.py"), *words]
+    end = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
+
+
 @OCTAVE
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_equal_to_the_port(script, folder, images, monkeypatch, capsys):
+def test_equal_to_the_port(script, folder, monkeypatch, capsys):
     """From scratch, and on from a checkpoint with another batch_size and learning_rate.
 
     The networks have other and more layers than the original's. The record has the
     variables that record_run.m names, and no others.
     """
     gan = importlib.import_module(script)
-    sizes = {"generator": [100, 15, 20, 784], "discriminator": [784, 12, 1]}
-    nnsetup, turn, fakes = gan.nnsetup, itertools.cycle(sizes.values()), []
+    sizes = {"[100, 24, 784]": [100, 15, 20, 784], "[784, 24, 1]": [784, 12, 1]}
+    nnsetup, turn = gan.nnsetup, itertools.cycle(sizes.values())
     monkeypatch.setattr(gan, "nnsetup", lambda _, *more: nnsetup(next(turn), *more))
-    monkeypatch.setattr(gan, "save_images", lambda x, *more: fakes.append(x.copy()))
-    of_generator = ("[100, 24, 784]", str(sizes["generator"]))
-    of_discriminator = ("[784, 24, 1]", str(sizes["discriminator"]))
-    text = changed(small_text(script), of_generator, of_discriminator)
+    text = changed(small_text(script), *((old, str(x)) for old, x in sizes.items()))
     rate = {"gan_adam": 0.001, "gan_mbgd": 0.01}[script]
     other = (f"rate = {rate};", "rate = 0.002;"), ("size = 60;", "size = 20;")
     write(folder / "sized.m", text)
     write(folder / "other.m", changed(text, *other))
-    flags = ["--seed", 3, "--images-num", 120, "--epoch"]
-    others = ["--batch-size", 20, "--learning-rate", 0.002, *flags]
-    port = {"a": trained(gan, folder, capsys, "run.mat", *flags, 2)}
-    trained(gan, folder, capsys, "early.mat", *others, 2)
-    port["b"] = trained(gan, folder, capsys, "late.mat", *others, 3)
+    flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
+    flags += ["--batch-size", 20, "--learning-rate", 0.002]
+    trained(gan, folder, capsys, "early.mat", *flags)
     out = octave_output(
         "record_run('sized.m', 'a', 3, 2, 120);"
         "record_from('other.m', 'b', 'early.mat', 120);",
         folder,
     )
     assert "epoch_3_t_6.png" in out and f"record:{folder}/b.mat" in out
+    data = ["--data", "mnist_uint8.mat"]
+    assert_equal_to_the_port(folder, "a.mat", *data)
+    assert_equal_to_the_port(folder, "b.mat", "--from", "early.mat", *data)
     settings = {
         "a": {"first": 0, "epoch": 2, "batch_size": 60, "learning_rate": rate},
         "b": {"first": 2, "epoch": 3, "batch_size": 20, "learning_rate": 0.002},
@@ -133,26 +138,16 @@ def test_equal_to_the_port(script, folder, images, monkeypatch, capsys):
     of_networks = {"architecture", "layers_count", "layers"}
     if script == "gan_adam":
         of_networks |= {"t", "beta1", "beta2", "epsilon"}
-    for name, steps, fake in ("a", 4, fakes[1]), ("b", 6, fakes[-1]):
+    for name in settings:
         r = read_record(folder / f"{name}.mat")
         r = {k: v for k, v in r.items() if k[0] != "_"}
-        # sums in another order: some 1e-15 in 6 steps; another stream or moment:
-        # above 1e-6
-        np.testing.assert_allclose(r.pop("images_fake"), fake, rtol=0, atol=1e-12)
-        for k in "c_loss", "d_loss":
-            losses, ours = r.pop(k), port[name][k][-steps:]
-            np.testing.assert_allclose(losses, ours, rtol=1e-12, atol=0)
-        for k in sizes:
-            nn, ours = r.pop(k), port[name][k]
-            assert nn["architecture"].tolist() == sizes[k] and set(nn) == of_networks
-            assert nn.get("t") == ours.get("t")
-            for x, y in zip(nn["layers"][1:], ours["layers"][1:], strict=True):
-                assert set(x) == set(gan.LAYER_STATE)
-                for f in x:
-                    np.testing.assert_allclose(x[f], y[f], rtol=0, atol=1e-12)
-        x = images[:120].astype(np.int64)
-        sums = [x.sum(0) @ np.arange(1, 785), x.sum(1) @ np.arange(1, 121)]
-        assert r.pop("images_check").tolist() == sums
+        for nn in r.pop("generator"), r.pop("discriminator"):
+            assert nn["architecture"].tolist() in sizes.values()
+            assert set(nn) == of_networks
+            assert all(set(x) == set(gan.LAYER_STATE) for x in nn["layers"][1:])
+        for k in "c_loss", "d_loss", "images_check":
+            del r[k]
+        assert r.pop("images_fake").shape == (r["batch_size"], 784)
         assert re.fullmatch(r"GNU Octave \d+\.\d+\.\d+", r.pop("producer"))
         assert r == both | settings[name]
 
@@ -558,10 +553,7 @@ def test_the_session_is_left_as_it_was(folder):
 
 @OCTAVE
 def test_documented_lines(tmp_path):
-    """The README's lines, with a relative path, on the original and all images.
-
-    Then compare_matlab.py reads the record. Nothing is on standard error.
-    """
+    """The README's lines, with a relative path, on the original and all images."""
     if original() is None:
         pytest.skip(HOW)
     shutil.copytree(MATLAB, tmp_path / "tests" / "matlab")
@@ -571,9 +563,7 @@ def test_documented_lines(tmp_path):
         "record_run('gan_adam.m', 'record.mat', 0, 2, 600)", tmp_path, "tests/matlab"
     )
     assert out.endswith(f"\nrecord:{tmp_path}/record.mat\n")
-    command = [sys.executable, os.path.join(MATLAB, "compare_matlab.py"), "record.mat"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert_equal_to_the_port(tmp_path, "record.mat")
 
 
 def test_mh_lint():
