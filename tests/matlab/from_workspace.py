@@ -48,6 +48,7 @@ def main(argv=None):
         write_checkpoint(checkpoint, opt, gan, flags)
     except OSError as error:
         fail(f"{error.filename or opt.run}: {error.strerror}")
+    flags += ["--pics", f"{os.path.splitext(opt.run)[0]}_pics"]  # not MATLAB's ./pics
     command = " ".join(quoted(word) for word in ["python", gan.__file__, *flags])
     print(f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}", flush=True)
 
