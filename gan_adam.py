@@ -826,8 +826,7 @@ def check_flags(parser, opt):
 
 def program(opt):
     """Run main() as a program: what stops it, such as Ctrl-C, takes one line."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # None where it was closed
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # None where it was closed
     if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
         sys.stdout.reconfigure(errors="backslashreplace")  # paths in any alphabet
     try:
