@@ -196,7 +196,7 @@ def test_time_left(one, small_data, tmp_path, capsys, monkeypatch):
     shown = []
     monkeypatch.setattr(one, "show_line", lambda x: shown.append((x, printed())))
     flags = ["--batch-size", 16, "--images-num", 400, "--epoch", 2]
-    monkeypatch.setattr(one.time, "monotonic", lambda: 120.0 * len(shown))
+    monkeypatch.setattr(one.time, "monotonic", lambda: 100 + 540.0 * len(shown))
     out = []
 
     def printed():
@@ -205,10 +205,10 @@ def test_time_left(one, small_data, tmp_path, capsys, monkeypatch):
 
     flags = ["--data", small_data, *flags, "--pics", tmp_path]
     one.main(one.options([str(x) for x in flags]))
-    # 25 batches an epoch; the clock stands at 0 for the first 20, at 240 s later
+    # 25 batches an epoch; the clock stands still for the first 20, 1080 s later
     assert shown[0] == ("epoch 1/2 batch 20/25 0 min 0 s left", 0)
     assert shown[1] == ("", 0)
-    assert shown[2] == ("epoch 2/2 batch 20/25 0 min 27 s left", 1)  # 5 * 240 s / 45
+    assert shown[2] == ("epoch 2/2 batch 20/25 2 min 0 s left", 1)  # 5 * 1080 s / 45
     assert shown[3:] == [("", 1)]
 
 
