@@ -718,6 +718,7 @@ def write_whole(path, write):
     ends the program.
     """
     target = os.path.realpath(path)  # a symbolic link stays one
+    folder = os.path.dirname(target)
     part = f"{target}.part"  # one name, so that killed runs leave one such file
     try:
         with open(part, "wb") as f:
@@ -727,9 +728,7 @@ def write_whole(path, write):
         replace_file(part, target)
     except OSError as error:
         reason = error.strerror or error
-        if isinstance(error, FileNotFoundError) and os.path.isdir(
-            os.path.dirname(part)
-        ):
+        if isinstance(error, FileNotFoundError) and os.path.isdir(folder):
             reason = "another run saves there too"
         fail(f"{path}: cannot be written ({reason})")
     finally:
@@ -779,9 +778,7 @@ def options(argv=None):
     # the port's own
     text = "save here after every epoch; if FILE exists, go on from it"
     add("--checkpoint", metavar="FILE", help=text)
-    text = (
-        "folder for the pictures; replaces any of the same name (default: %(default)s)"
-    )
+    text = "folder for pictures; replaces any of the same name (default: %(default)s)"
     add("--pics", metavar="DIR", default="./pics", help=text)
     text = "the images (default: data/mnist_uint8.mat beside the script)"
     add("--data", metavar="FILE", default=f"{HERE}/data/mnist_uint8.mat", help=text)
@@ -817,10 +814,9 @@ def check_flags(parser, opt):
         parser.error("--checkpoint, --pics and --data must not be empty")
     if os.path.exists(opt.pics) and not os.path.isdir(opt.pics):
         parser.error(f"--pics {opt.pics}: is not a folder")
-    file = opt.checkpoint
-    if file and (
-        os.path.exists(file) and not os.path.isfile(file) or file[-1] in "/\\"
-    ):
+    file = opt.checkpoint or ""
+    is_other = os.path.exists(file) and not os.path.isfile(file)
+    if is_other or file.endswith(("/", "\\")):
         parser.error(f"--checkpoint {file}: is not a file")
 
 

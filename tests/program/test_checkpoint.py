@@ -110,6 +110,20 @@ def test_cut_in_two(gan, precision, small_data, tmp_path, capsys):
     assert loadmat(tmp_path / "cut" / "run.mat")["c_loss"].shape == (30, 1)
 
 
+@pytest.mark.usefixtures("small_networks")
+def test_many_short_epochs(one, small_data, tmp_path, capsys):
+    """60 epochs of 5 steps, half of them after a stop: as if never stopped."""
+    for name, epochs in ("cut", [30, 60]), ("whole", [60]):
+        for e in epochs:
+            more = ["--batch-size", 32, "--epoch", e]
+            flags = flags_of(small_data, tmp_path / name, *more)
+            (tmp_path / name).mkdir(exist_ok=True)
+            assert status_and_output(one, flags, capsys)[0] == 0
+    assert len(os.listdir(tmp_path / "cut" / "pics")) == 60
+    assert loadmat(tmp_path / "cut" / "run.mat")["c_loss"].shape == (300, 1)
+    assert sums_of(tmp_path / "cut") == sums_of(tmp_path / "whole")
+
+
 @pytest.fixture
 def finished(one, small_networks, small_data, tmp_path, capsys):
     """The flags of a run of two epochs that is done, and the bytes of its file."""
