@@ -4,7 +4,6 @@ A checkpoint is what gan_adam.py or gan_mbgd.py saved. Messages name the program
 was started.
 """
 
-import functools
 import importlib
 import math
 import os
@@ -43,8 +42,7 @@ def read_checkpoint(file):
     It has script ("gan_adam" or "gan_mbgd"), e, batch_size, images_num and seed (ints),
     learning_rate, precision, gradient, images_sha256, c_loss and d_loss (steps,) with
     NaN where a loss is not known, rng_state (625,) uint32, generator and discriminator
-    as read_network() makes them. Checkpoints of the scripts' first form, without
-    `script`, are read too.
+    as read_network() makes them.
     """
     saved = load_variables(file, NAMES)
     try:
@@ -55,18 +53,13 @@ def read_checkpoint(file):
 
 def check_checkpoint(saved):
     """What read_checkpoint() returns, of the variables of the file; else ValueError."""
-    script = choice(saved, "script", SCRIPTS) if "script" in saved else script_of(saved)
+    script = choice(saved, "script", SCRIPTS)
     found = {"script": script, "e": whole_number(saved, "e", 0), **read_settings(saved)}
     found["precision"] = choice(saved, "precision", ["double", "single"])
     found["gradient"] = choice(saved, "gradient", ["matlab", "exact"])
     found["images_sha256"] = text(saved, "images_sha256")
     found["rng_state"] = read_stream(saved)
     return found | {net: read_network(saved, net, script) for net in NETWORKS}
-
-
-def script_of(saved):
-    """The script that the networks are of: only those of gan_adam have t."""
-    return "gan_adam" if "t" in read_struct(saved, "generator") else "gan_mbgd"
 
 
 def read_settings(saved):
@@ -142,16 +135,12 @@ def read_layer(layer, label, shape, fields, finite):
     for name in fields:
         size = shape if name[0] == "w" else (1, shape[1])
         what = f"{label}.{name}"
-        if name[1:] and np.array_equal(layer.get(name), 0):
-            arrays[name] = np.zeros(size)  # MATLAB: Adam's means before an update
-            continue
-        x = arrays[name] = numbers(layer, name, size, what)
-        if finite and not np.isfinite(x).all():
+        arrays[name] = numbers(layer, name, size, what)
+        if finite and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{what} has NaN or Inf: the training had diverged")
     return arrays
 
 
-@functools.cache
 def network_fields(gan):
     """The numbers beside the layers that the networks of the script `gan` have."""
     stream = gan.stream.get_state()
@@ -218,11 +207,11 @@ def number(saved, name, label=None):
     return numbers(saved, name, (1, 1), label).item()
 
 
-def whole_number(saved, name, low, label=None):
+def whole_number(saved, name, low):
     """saved[name] as an int in low..2^32-1; else ValueError."""
-    x = number(saved, name, label)
+    x = number(saved, name)
     if not low <= x < 2**32 or x % 1:
-        raise ValueError(f"{label or name} must be a whole number, {low} to 2^32 - 1")
+        raise ValueError(f"{name} must be a whole number, {low} to 2^32 - 1")
     return int(x)
 
 

@@ -7,17 +7,16 @@ In MATLAB, after the training or after Ctrl-C:
     rng_state = rng; save('workspace.mat', '-v7')
 
 It prints the command that goes on. Which script made the workspace is told by its
-networks. An epoch that Ctrl-C cut short counts as done. Losses that MATLAB did not keep
-are NaN. Flags say what the workspace does not; without them the original's values are
-taken. A checkpoint of the port's first form, without the variable `script`, is turned
-into one of today's.
+networks. An epoch that Ctrl-C cut short counts as done. The losses so far are NaN, as
+MATLAB has the last ones only. Flags say what the workspace does not; without them the
+original's values are taken. A checkpoint of the port's first form, without the variable
+`script`, is turned into one of today's.
 """
 
 import argparse
 import importlib
 import os
 import re
-import shlex
 import sys
 from unittest import mock
 
@@ -35,7 +34,8 @@ def main(argv=None):
         fail(f"{opt.run}: already exists; name a new file")
     saved = checkpoints.load_variables(opt.workspace, [*checkpoints.NAMES, "t"])
     try:
-        saved["script"] = checkpoints.script_of(saved)
+        generator = checkpoints.read_struct(saved, "generator")
+        saved["script"] = "gan_adam" if "t" in generator else "gan_mbgd"
         gan = importlib.import_module(saved["script"])
         add_settings(saved, opt, gan)
         add_stream(saved, opt, gan)
@@ -44,12 +44,9 @@ def main(argv=None):
     except ValueError as error:
         fail(f"{opt.workspace}: {error}")
     flags = flags_of(checkpoint, opt, gan)
-    try:
-        write_checkpoint(checkpoint, opt, gan, flags)
-    except OSError as error:
-        fail(f"{error.filename or opt.run}: {error.strerror}")
+    write_checkpoint(checkpoint, opt, gan, flags)
     flags += ["--pics", f"{os.path.splitext(opt.run)[0]}_pics"]  # not MATLAB's ./pics
-    command = " ".join(quoted(word) for word in ["python", gan.__file__, *flags])
+    command = " ".join(map(quoted, ["python", gan.__file__, *flags]))
     print(f"{opt.run} has {checkpoint['e']} epochs; go on with:\n{command}", flush=True)
 
 
@@ -97,33 +94,23 @@ def add_stream(saved, opt, gan):
 
 
 def add_losses(saved, opt):
-    """Make c_loss and d_loss one number a step; say if Ctrl-C cut an epoch short."""
+    """Make c_loss and d_loss a NaN a step; say if Ctrl-C cut an epoch short."""
     if "steps" in saved:  # a checkpoint of ours, which has all of them
         return
     e = whole_number(saved, "e", 1)
     images_num = whole_number(saved, "images_num", 1)
     batch_num = images_num // whole_number(saved, "batch_size", 1)
-    t = batch_num
-    if "t" in saved:  # the batch that MATLAB was at
-        t = whole_number(saved, "t", 0)
-    elif saved["script"] == "gan_adam":  # Adam counts its updates, one a step
-        nn = checkpoints.read_struct(saved, "discriminator")
-        t = whole_number(nn, "t", 0, "discriminator.t") - (e - 1) * batch_num
+    saved.setdefault("t", batch_num)
+    t = whole_number(saved, "t", 0)  # the batch that MATLAB was at
     steps = (e - 1) * batch_num + t
-    if not 0 <= t <= batch_num or not 0 <= steps <= STEPS:
+    if t > batch_num or steps > STEPS:
         hint = "give --images-num and --batch-size as they were"
         made = f"{steps} steps do not end in epoch {e}, with {batch_num} steps an epoch"
         raise ValueError(f"{made}; {hint}")
     if t < batch_num:
         stopped = f"epoch {e} was stopped after batch {t} of {batch_num}"
         print(f"{opt.workspace}: {stopped}; going on with epoch {e + 1}")
-    losses = {name: np.ravel(saved.get(name, np.nan)) for name in LOSSES}
-    if all(x.size == 1 for x in losses.values()) and steps != 1:
-        # MATLAB: has the last ones only, if any
-        losses = dict.fromkeys(LOSSES, np.full(steps, np.nan))
-    elif losses["c_loss"].size != steps:
-        raise ValueError(f"c_loss and d_loss must have 1 or {steps} numbers")
-    saved |= losses
+    saved |= dict.fromkeys(LOSSES, np.full(steps, np.nan))
 
 
 # ------------------------------------------------------------------- the checkpoint
@@ -176,9 +163,7 @@ def check_fields(struct, net, nn, opt, gan):
 
 
 def quoted(word):
-    """The word as a shell takes it: sh, or cmd and PowerShell on Windows."""
-    if os.name == "posix":
-        return shlex.quote(word)
+    """The word as sh, cmd and PowerShell take it."""
     return word if re.fullmatch(r"[\w.:/\\+-]+", word) else f'"{word}"'
 
 
@@ -217,8 +202,7 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:  # of standard output; its rest, buffered, is lost
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # nobody reads it: end quietly
-            sys.exit(1)
-        fail(f"output: {error.strerror}")
+    except OSError as error:
+        if not error.filename:  # standard output: what is left of it goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"{error.filename or 'output'}: {error.strerror}")
