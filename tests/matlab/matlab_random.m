@@ -7,15 +7,18 @@ function x = matlab_random(what, varargin)
 %   x = matlab_random('randn', m, n)  as randn(m, n)
 %   x = matlab_random('randi', imax, m, n)   as randi(imax, m, n)
 %   kk = matlab_random('randperm', n)        as randperm(n)
+%   x = matlab_random('normrnd', mu, sigma, m, n)   as normrnd(mu, sigma, m, n)
+%   x = matlab_random('unifrnd', a, b, m, n)        as unifrnd(a, b, m, n)
 %
-% rand, randn and randi take MATLAB's sizes: none for 1 x 1, n for n x n, [m, n] or
-% m, n, ... and 'double' after them; randi takes imax or [imin, imax]. Other forms, as
-% rand(m, n, 'single') or randperm(n, k), stop with an error.
+% It takes MATLAB's sizes: none for 1 x 1, n for n x n, [m, n] or m, n, ... and 'double'
+% after them; randi takes imax or [imin, imax]. Other forms, as rand(m, n, 'single') or
+% randperm(n, k), stop with an error.
 %
 % One stream serves all, the Mersenne Twister MT19937. Each number takes a pair of its
 % 32-bit words, and some normal numbers more. data/randn_edges.txt has what randn needs.
 % Run under GNU Octave 7.3, where its numbers equal those of gan_adam.py, which equal
-% MATLAB's.
+% MATLAB's. normrnd and unifrnd are for MATLAB too, where their toolbox is missing: they
+% call randn and rand. There they were not run.
 if any(strcmp(what, {'rand', 'randn', 'randi'})) && ~isempty(varargin) ...
         && isequal(varargin{end}, 'double')
     varargin(end) = [];
@@ -25,19 +28,20 @@ switch what
         stream(what, varargin{1});
         x = [];
     case 'rand'
-        dims = random_size(what, varargin);
+        dims = size_of(what, varargin);
         x = reshape(uniform(stream('take', prod(dims))), dims);
     case 'randn'
-        dims = random_size(what, varargin);
+        dims = size_of(what, varargin);
         x = reshape(ziggurat(prod(dims)), dims);
     case 'randi'
         x = whole_numbers(varargin{:});
     case 'randperm'
-        dims = random_size(what, varargin);
         if numel(varargin) ~= 1
             error('matlab_random:usage', 'randperm: only randperm(n) is known here');
         end
-        [~, x] = sort(uniform(stream('take', dims(1))));
+        [~, x] = sort(uniform(stream('take', varargin{1})));
+    case {'normrnd', 'unifrnd'}
+        x = of_toolbox(what, varargin{:});
     otherwise
         error('matlab_random:usage', 'matlab_random: not known: %s', what);
 end
@@ -46,7 +50,7 @@ end
 
 function x = whole_numbers(limits, varargin)
 % Random whole numbers from 1 to limits, or from limits(1) to limits(2).
-dims = random_size('randi', varargin);
+dims = size_of('randi', varargin);
 limits = double(limits);
 low = 1;
 if numel(limits) == 2
@@ -57,25 +61,55 @@ x = reshape(low + floor(u * (limits(end) - low + 1)), dims);
 end
 
 
+function x = of_toolbox(name, first, second, varargin)
+% normrnd and unifrnd: the formulas of MATLAB's Statistics and Machine Learning Toolbox.
+%
+% By its documentation: each parameter is a number, or has the size of the result, which
+% without a size is that of the parameters. Where sigma < 0 or a > b the result is NaN,
+% and its random number is drawn all the same.
+if ~isa(first, 'double') || ~isa(second, 'double')
+    error('matlab_random:usage', '%s: both parameters must be double', name);
+end
+if ~isempty(varargin)
+    dims = size_of(name, varargin);
+elseif isscalar(first)
+    dims = size(second);
+else
+    dims = size(first);
+end
+if strcmp(name, 'normrnd')
+    illegal = second < 0;
+    x = randn(dims) .* second + first;
+else
+    illegal = first > second;
+    middle = first / 2 + second / 2;
+    x = middle + (second / 2 - first / 2) .* (2 * rand(dims) - 1);
+end
+x(illegal | false(size(x))) = NaN;
+end
+
+
+function dims = size_of(name, sizes)
+% The size (1 x k) that `sizes`, a cell, stands for: the last arguments of `name`.
+%
+% {}: 1 x 1; {n}: n x n; {m, n, ...} or {[m, n, ...]}: m x n x ..., as MATLAB has it.
+% Stops with an error at words such as 'single' and 'like'.
+if ~all(cellfun(@isnumeric, sizes))
+    error('matlab_random:size', '%s: only sizes n or m, n or [m, n] are known', name);
+end
+sizes = cellfun(@double, sizes, 'UniformOutput', false);
+dims = [sizes{:}];
+if isempty(sizes)
+    dims = [1, 1];
+elseif isscalar(dims)
+    dims = [dims, dims];
+end
+end
+
+
 function u = uniform(pairs)
 % Uniform numbers (1 x n) in 0..1 of 53 bits, from pairs (2 x n) of 32-bit words.
 u = (floor(pairs(1, :) / 2^5) * 2^26 + floor(pairs(2, :) / 2^6)) / 2^53;
-end
-
-
-function edge = randn_edges()
-% The 257 edges of the ziggurat's strips (1 x 257): edge(k + 1) is strip k's right one.
-persistent known
-if isempty(known)
-    here = fileparts(mfilename('fullpath'));
-    file = [fileparts(fileparts(here)), '/data/randn_edges.txt'];
-    known = load(file)';
-    if numel(known) ~= 257 || any(diff(known) <= 0)
-        known = [];
-        error('matlab_random:edges', 'not the 257 edges that randn needs: %s', file);
-    end
-end
-edge = known;
 end
 
 
@@ -85,7 +119,11 @@ function x = ziggurat(count)
 % A pair of words gives a strip, 1..256, and a place in it. Most places lie under the
 % curve: that is the value. In strip 256 the others stand for the tail; elsewhere the
 % next pair decides.
-edge = randn_edges();
+persistent edge  % of the strips (1 x 257): edge(k + 1) is strip k's right one
+if isempty(edge)
+    root = fileparts(fileparts(fileparts(mfilename('fullpath'))));
+    edge = load([root, '/data/randn_edges.txt'])';
+end
 height = exp(-edge .* edge / 2);
 r = edge(256);  % where the tail begins
 
@@ -111,26 +149,22 @@ while filled < count
         break
     end
     s = strip(p);
-    if s < 256
-        y_of_point = height(s + 1) + u(p + 1) * (height(s) - height(s + 1));
-        accept = y_of_point < exp(-value(p)^2 / 2);
-        y = value(p);
+    y = value(p);
+    if s < 256  % a height decides
+        low = height(s + 1);
+        accept = low + u(p + 1) * (height(s) - low) < exp(-y^2 / 2);
         p = p + 2;
     else
         accept = true;
-        negative = value(p) < 0;
         p = p + 1;
         a = 0;
         b = 0;
-        while ~(-2 * b > a * a)
+        while -2 * b <= a * a
             a = log(u(p)) * 0.273661237329758;
             b = log(u(p + 1));
             p = p + 2;
         end
-        y = r - a;
-        if negative
-            y = a - r;
-        end
+        y = sign(y) * (r - a);
     end
     if accept
         filled = filled + 1;
@@ -148,26 +182,25 @@ function pairs = stream(action, n)
 % 'take' gives the next n pairs; 'look' gives them and leaves them in the stream.
 persistent state ahead  % ahead: the words to come that are known already, 1 x k
 pairs = [];
-if strcmp(action, 'seed')
-    if n == 0
-        n = 5489;  % MATLAB: 0 stands for the generator's own default
-    end
-    state = zeros(624, 1, 'uint32');
-    state(1) = n;
-    for i = 2:624
-        s = uint64(bitxor(state(i-1), bitshift(state(i-1), -30)));
-        s = mod(s * uint64(1812433253), uint64(2^32));
-        state(i) = mod(double(s) + i - 1, 2^32);
-    end
-    ahead = zeros(1, 0);
-    return
-end
-if strcmp(action, 'state')  % 624 words, and how many of them were given out
-    state = uint32(n(1:624));
-    state = state(:);
-    left = double(temper(state))';
-    ahead = left(double(n(625))+1:end);
-    return
+switch action
+    case 'seed'
+        if n == 0
+            n = 5489;  % MATLAB: 0 stands for the generator's own default
+        end
+        state = zeros(624, 1, 'uint32');
+        state(1) = n;
+        for i = 2:624
+            s = uint64(bitxor(state(i-1), bitshift(state(i-1), -30)));
+            s = mod(s * uint64(1812433253), uint64(2^32));
+            state(i) = mod(double(s) + i - 1, 2^32);
+        end
+        ahead = zeros(1, 0);
+        return
+    case 'state'  % 624 words, and how many of them were given out
+        state = uint32(reshape(n(1:624), 624, 1));
+        ahead = double(temper(state))';
+        ahead(1:n(625)) = [];
+        return
 end
 rounds = ceil(max(2 * n - numel(ahead), 0) / 624);
 words = zeros(624, rounds, 'uint32');

@@ -9,11 +9,10 @@ function record_from(script, out, checkpoint, images_num)
 % images_num   number of images, a multiple of the checkpoint's batch_size, at most
 %              60000
 %
-% One epoch is run, number e + 1 where the checkpoint was written after epoch e. In the
-% script's copy the networks are the checkpoint's from the loop on, which is
-% for e=e+1:e+1, and the random numbers go on where its own ended. All the rest, and
-% what out gets, is as for RECORD_RUN: help record_run. There `first` is the
-% checkpoint's e and `epoch` is e + 1; seed is the checkpoint's.
+% One epoch is run, number e + 1 where the checkpoint was written after epoch e: from the
+% loop on, the networks are the checkpoint's, and the random numbers go on where its own
+% ended. All the rest is as for RECORD_RUN: help record_run. In out, `first` is the
+% checkpoint's e, `epoch` is e + 1, and seed is the checkpoint's.
 %
 % It refuses a checkpoint of the other script, one with other sizes, another batch_size,
 % learning_rate, beta1, beta2 or epsilon than the script's, one with precision single,

@@ -13,14 +13,12 @@ function record_run(script, out, seed, epoch, images_num)
 % See also RECORD_FROM, which goes on from a checkpoint of the Python port.
 %
 % It looks for mnist_uint8.mat beside the script, then in this repository's folder data.
-% A copy of the script runs in a temporary folder, where its pictures go too. The copy
-% differs from the script only so:
+% A copy of the script runs in a temporary folder, where its pictures go too. There
 %   - clear, clearvars, clc and close are left out
 %   - epoch and images_num have the given values
 %   - both losses and the networks are kept at every step
 %   - bytes beyond ASCII are _, so the script may be in UTF-8, GBK or another encoding
-%   - normrnd and unifrnd, whose toolbox may be missing, are the same formulas on randn
-%     and rand, for the same numbers
+%   - normrnd and unifrnd, whose toolbox may be missing, are matlab_random's
 % It stops with an error, before anything runs, when one of the lines to change is not
 % there exactly once, or when the script seeds random numbers (rng, RandStream): take
 % that line out. The networks may have any sizes and numbers of layers. The session is
@@ -38,12 +36,9 @@ function record_run(script, out, seed, epoch, images_num)
 %   generator, discriminator      as after the last step, without a, z, d, dw, db
 %   images_check  two sums that tell other images (1 x 2)
 %
-% In MATLAB the numbers are MATLAB's own. In Octave matlab_random.m draws what MATLAB
-% draws from the seed, to the last bit; the arithmetic is Octave's, and imwrite does
-% nothing.
-%
-% WHAT WAS RUN: the Octave branch, with GNU Octave 7.3. The MATLAB branch (R2016b or
-% later) has been read with care, but NEVER RUN in MATLAB: none was at hand.
+% In MATLAB (R2016b or later) the numbers are MATLAB's own; that branch was NEVER RUN, as
+% no MATLAB was at hand. In Octave (run with 7.3) matlab_random.m draws what MATLAB draws
+% from the seed, to the last bit; the arithmetic is Octave's, and imwrite does nothing.
 
 narginchk(5, 5);
 record_execute(script, out, struct('seed', seed, 'first', 0, 'epoch', epoch, ...

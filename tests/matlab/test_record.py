@@ -5,7 +5,6 @@ import itertools
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -61,17 +60,17 @@ def write(file, text):
 
 
 def read_record(file):
-    """A record as a dict, structs as dicts."""
-    return loadmat(file, simplify_cells=True)
+    """The variables of a record, structs as dicts."""
+    found = loadmat(file, simplify_cells=True)
+    return {name: x for name, x in found.items() if name[0] != "_"}
 
 
-def trained(gan, folder, capsys, name, *flags):
-    """Run the port in this process: its checkpoint `name` as a dict."""
+def train(gan, folder, capsys, name, *flags):
+    """Run the port in this process, with the checkpoint `name`."""
     words = ["--data", folder / "mnist_uint8.mat", "--pics", folder / "pics"]
     words += ["--checkpoint", folder / name, *flags]
     status, said = status_and_output(gan, words, capsys)
     assert status == 0, said.err
-    return read_record(folder / name)
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +119,10 @@ def test_equal_to_the_port(script, folder, monkeypatch, capsys):
     write(folder / "other.m", changed(text, *other))
     flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
     flags += ["--batch-size", 20, "--learning-rate", 0.002]
-    trained(gan, folder, capsys, "early.mat", *flags)
-    out = octave_output(
-        "record_run('sized.m', 'a', 3, 2, 120);"
-        "record_from('other.m', 'b', 'early.mat', 120);",
-        folder,
-    )
+    train(gan, folder, capsys, "early.mat", *flags)
+    code = """record_run('sized.m', 'a', 3, 2, 120);
+    record_from('other.m', 'b', 'early.mat', 120);"""
+    out = octave_output(code, folder)
     assert "epoch_3_t_6.png" in out and f"record:{folder}/b.mat" in out
     data = ["--data", "mnist_uint8.mat"]
     assert_equal_to_the_port(folder, "a.mat", *data)
@@ -135,20 +132,14 @@ def test_equal_to_the_port(script, folder, monkeypatch, capsys):
         "b": {"first": 2, "epoch": 3, "batch_size": 20, "learning_rate": 0.002},
     }
     both = {"script": script, "seed": 3, "images_num": 120, "complete": 1}
-    of_networks = {"architecture", "layers_count", "layers"}
-    if script == "gan_adam":
-        of_networks |= {"t", "beta1", "beta2", "epsilon"}
     for name in settings:
         r = read_record(folder / f"{name}.mat")
-        r = {k: v for k, v in r.items() if k[0] != "_"}
-        for nn in r.pop("generator"), r.pop("discriminator"):
-            assert nn["architecture"].tolist() in sizes.values()
-            assert set(nn) == of_networks
-            assert all(set(x) == set(gan.LAYER_STATE) for x in nn["layers"][1:])
-        for k in "c_loss", "d_loss", "images_check":
-            del r[k]
-        assert r.pop("images_fake").shape == (r["batch_size"], 784)
+        for net in "generator", "discriminator":
+            layers = r.pop(net)["layers"][1:]
+            assert all(set(x) == set(gan.LAYER_STATE) for x in layers)
         assert re.fullmatch(r"GNU Octave \d+\.\d+\.\d+", r.pop("producer"))
+        arrays = ["c_loss", "d_loss", "images_check", "images_fake"]
+        assert [len(r.pop(k)) for k in arrays][2:] == [2, r["batch_size"]]
         assert r == both | settings[name]
 
 
@@ -259,7 +250,7 @@ end
 
 @OCTAVE
 def test_bytes_beyond_ascii(folder):
-    """They come to no function that goes by UTF-8; in GBK all is as in UTF-8."""
+    """They come to no function that goes by UTF-8, neither from texts nor from paths."""
     (folder / "strict").mkdir()
     for name in BY_UTF8:
         write(folder / "strict" / f"{name}.m", STRICT.replace("NAME", name))
@@ -267,22 +258,18 @@ def test_bytes_beyond_ascii(folder):
     (here / "中").mkdir(parents=True)
     shutil.copy(folder / "mnist_uint8.mat", here)
     text = changed(small_text("gan_mbgd"), ("'c_loss:", "'损失 c_loss:"))
-    write(here / "utf8.m", text)
     write(here / "gbk.m", text.encode("gbk"))
     write(here / "seeded.m", changed(text, ("clc;", "rng(7, '中');")).encode("gbk"))
     code = f"""warning('off', 'Octave:shadowed-function');
     addpath('中'); addpath('{folder}/strict');
     try, strtrim(char(200)); catch x, disp(x.message); end
-    record_run('{here}/utf8.m', '{here}/utf8', 5, 1, 60);
-    record_run('gbk.m', 'gbk', 5, 1, 60);
+    record_run('{here}/gbk.m', '{here}/gbk', 5, 1, 60);
     try, record_run('seeded', 'out', 5, 1, 60); catch x, disp(x.message); end"""
     lines = octave_output(code, here).splitlines()
     assert lines[0] == "isspace has got a byte beyond ASCII"
-    utf8, gbk = (read_record(here / f"{x}.mat") for x in ("utf8", "gbk"))
-    np.testing.assert_array_equal(utf8["c_loss"], gbk["c_loss"])
-    losses = f'c_loss:"{gbk["c_loss"]:f}",d_loss:"{gbk["d_loss"]:f}"'
-    assert (lines[1], lines[4]) == (f"______ {losses}", f"____ {losses}")
-    assert lines[7].endswith("rng(7, '__');")
+    r = read_record(here / "gbk.mat")
+    assert lines[1] == f'____ c_loss:"{r["c_loss"]:f}",d_loss:"{r["d_loss"]:f}"'
+    assert lines[-1].endswith("rng(7, '__');")
 
 
 # --------------------------------------------------------------------- random functions
@@ -300,19 +287,15 @@ unifrnd(0, 1, [2 3]) -> rand(2, 3)
 unifrnd(0:5, 1:6, 1, 6) -> rand(1, 6) + (0:5)
 unifrnd(2, 1) -> rand(1, 1) * NaN
 unifrnd([0 2 0], [1 1 0], [1 3]) -> rand(1, 3) .* [1 NaN 0]
-unifrnd(0, 1, 3, -2) -> rand(3, 0)
 rand -> rand(1, 1)
 rand(3) -> rand(3, 3)
 rand([2 3]) -> rand(2, 3)
 rand(2, 3, 2) -> reshape(rand(1, 12), [2, 3, 2])
 rand(1, 2, 'double') -> rand(1, 2)
-rand(-2) -> rand(0, 0)
-rand([]) -> rand(0, 0)
 rand(uint8(2), 300) -> rand(2, 300)
 randn(2) -> randn(2, 2)
 randi(10) -> floor(rand(1, 1) * 10) + 1
 randi([0 1], [2 3], 'double') -> floor(rand(2, 3) * 2)
-randperm(0) -> rand(1, 0)
 normrnd(3, 10) -> randn(1, 1) * 10 + 3
 normrnd([0 1; 2 3], 1) -> randn(2, 2) + [0 1; 2 3]
 normrnd(1, [1 -1 0]) -> randn(1, 3) .* [1 NaN 0] + 1""".splitlines()[1:]
@@ -348,9 +331,9 @@ matlab_random('randn', 'seed', 3)
 matlab_random('randi', 5, 'int8')
 matlab_random('randperm', 5, 2)
 matlab_random('poissrnd', 1)
-toolbox_random('normrnd', 0, 1, 2, 'single')
-toolbox_random('normrnd', single(0), 1)
-toolbox_random('unifrnd', 0, single(1))""".splitlines()  # MATLAB's, in another way
+matlab_random('normrnd', 0, 1, 2, 'single')
+matlab_random('normrnd', single(0), 1)
+matlab_random('unifrnd', 0, single(1))""".splitlines()  # MATLAB's, in another way
 SEEDS = [
     "rng(7)",
     "rng default",
@@ -370,7 +353,7 @@ SPOILT = [  # words of the original, what replaces them, what the error names
     (UPDATE, f"{UPDATE}; {UPDATE}", f'"{UPDATE}"'),
     ("learning_rate);", "learning_rate, lamda);", f'"{UPDATE}"'),  # as gan_sgd.m
     ("clear;", "\nfunction gan()\n", '"epoch = ..."'),
-    ("[784, 24, 1]", "[784, 24, 2]", "discriminator"),
+    ("[784, 24, 1]", "[784, 24, 2]", ""),  # Octave's own words
     ("batch_size, 100)", "batch_size, 30)", ""),
     ("batch_num = ceil", "batch_num = 0 * ceil", "last step"),
     *(("clc;", f"x = 3, {seed}; y = 2", seed) for seed in SEEDS),
@@ -383,32 +366,22 @@ ARGUMENTS = [  # what the error names
     ("record_run('missing.m', 'out', 0, 1, 60)", "missing.m"),
     ("record_run('folder/missing', 'out', 0, 1, 60)", "folder/missing"),
     ("record_run('gan_adam', 'mnist_uint8', 0, 1, 60)", "mnist_uint8.mat"),
-    ("record_run('gan_adam', 'folder', 0, 1, 60)", "folder.mat"),
     ("record_run('gan_adam', 'text.mat', 0, 1, 60)", "text.mat"),
     ("record_run('gan_adam', 'nowhere/out.mat', 0, 1, 60)", "nowhere/out.mat"),
     ("record_run('gan_adam', 5, 0, 1, 60)", "out"),
-    ("record_run('gan_adam', '', 0, 1, 60)", "out"),
     ("record_run('gan_adam', 'out', 0, 1, 100)", "images_num 100"),
     ("record_run('gan_adam', 'out', 0, 0, 60)", "epoch"),
     ("record_run('gan_adam', 'out', 0, 1.5, 60)", "epoch"),
-    ("record_run('gan_adam', 'out', 0, NaN, 60)", "epoch"),
-    ("record_run('gan_adam', 'out', 0, 1, '6')", "images_num"),
-    ("record_run('gan_adam', 'out', 0, 1, 60060)", "images_num"),
+    ("record_run('gan_adam', 'out', 0, '1', 60)", "epoch"),
+    ("record_run('gan_adam', 'out', 0, 1, 60001)", "60000"),
     (f"record_run('gan_adam', 'out', 0, 1, {COUNT + 60})", f"{COUNT + 60} rows"),
     ("record_run('gan_adam', 'out', -1, 1, 60)", "seed"),
     ("record_run('gan_adam', 'out', 0, 1)", "not enough"),
     ("record_from('gan_mbgd', 'out', 'good.mat', 60)", "gan_mbgd"),
-    ("record_from('gan_adam', 'out', 'good.mat', 100)", "images_num 100"),
-    ("record_from('gan_adam', 'out', 'good.mat', 0)", "images_num"),
-    ("record_from('gan_adam', 'good', 'good.mat', 60)", "good.mat"),
     ("record_from('gan_adam', 'out', 'single.mat', 60)", "precision single"),
     ("record_from('gan_adam', 'out', 'exact.mat', 60)", "gradient exact"),
-    (
-        "record_from('gan_adam', 'out', 'turned.mat', 60)",
-        "generator has",
-    ),
+    ("record_from('gan_adam', 'out', 'turned.mat', 60)", "generator.architecture"),
     ("record_from('gan_adam', 'out', 'mnist_uint8.mat', 60)", "mnist_uint8.mat"),
-    ("record_from('gan_adam', 'out', 'text.mat', 60)", "text.mat"),
     ("record_from('gan_adam', 'out', 'missing.mat', 60)", "missing.mat"),
     ("record_from('gan_adam', 'out', 'good.mat')", "not enough"),
 ]
@@ -431,10 +404,9 @@ def test_refused(folder, small_networks, capsys):
     write(folder / "empty.m", "")
     write(folder / "utf16.m", mbgd.encode("utf-16"))
     write(folder / "text.mat", "no file")
-    (folder / "folder.mat").mkdir()
     gan = importlib.import_module("gan_adam")
-    trained(gan, folder, capsys, "good.mat", "--images-num", 60, "--epoch", 1)
-    saved = {k: v for k, v in loadmat(folder / "good.mat").items() if k[0] != "_"}
+    train(gan, folder, capsys, "good.mat", "--images-num", 60, "--epoch", 1)
+    saved = read_record(folder / "good.mat")
     savemat(folder / "single.mat", saved | {"precision": "single"})
     savemat(folder / "exact.mat", saved | {"gradient": "exact"})
     savemat(folder / "turned.mat", saved | {"generator": saved["discriminator"]})
@@ -496,30 +468,18 @@ def test_broken_off_by_an_error(folder):
 @OCTAVE
 @POSIX
 def test_broken_off_by_ctrl_c(folder):
-    code = f"addpath('{MATLAB}'); record_run('gan_mbgd.m', 'out', 5, 1000000, 120)"
-    process = subprocess.Popen(
-        ["octave", "--no-gui", "--quiet", "--norc", "--no-history", "--eval", code],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder / "temporary")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a shell's background jobs ignore SIGINT, and so would what they start
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        assert process.stdout.readline().startswith("c_loss")
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert "broken off after " in out
+    """A record of the steps before it; nothing temporary stays."""
+    interrupt = (KK, f"    if e == 2, kill(getpid(), 2); pause(60), end\n{KK}")
+    write(folder / "ctrl_c.m", changed(small_text("gan_adam"), interrupt))
+    code = f"setenv('TMPDIR', '{folder}/temporary'); addpath('{MATLAB}'); "
+    code += "record_run('ctrl_c', 'out', 5, 3, 120)"
+    out = octave_process(code, folder).stdout
+    assert f"broken off after 2 steps; record:{folder}/out.mat" in out
     assert os.listdir(folder / "temporary") == []
-    r = read_record(folder / "out.mat")
-    assert r["complete"] == 0 and r["d_loss"].size == r["c_loss"].size >= 2
-    octave_output("record_run('gan_mbgd.m', 'whole', 5, 1, 120)", folder)
-    whole = read_record(folder / "whole.mat")
-    np.testing.assert_array_equal(r["c_loss"][:2], whole["c_loss"])
+    octave_output("record_run('gan_adam', 'whole', 5, 1, 120)", folder)
+    r, whole = (read_record(folder / f"{x}.mat") for x in ("out", "whole"))
+    assert r["complete"] == 0
+    np.testing.assert_array_equal(r["c_loss"], whole["c_loss"])
 
 
 @OCTAVE

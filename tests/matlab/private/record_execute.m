@@ -49,7 +49,7 @@ run_script([folder, '/record_script.m']);
 kept = record_keep('all');
 epochs = start.epoch - start.first;
 if isempty(kept.last) ...
-        || numel(kept.c_loss) * kept.last.batch_size ~= epochs * start.images_num
+        || size(kept.losses, 1) * kept.last.batch_size ~= epochs * start.images_num
     error('record_run:steps', 'the script ended before its last step');
 end
 write_record(out, record, 1);
@@ -136,15 +136,15 @@ end
 
 function write_shadows(folder, octave)
 % Write into `folder` the functions that the script is to find there first.
-names = {'normrnd', 'unifrnd', 'rand', 'randn', 'randi', 'randperm'};
-sources = {'toolbox_random', 'matlab_random'};
-for i = 1:2 + 4 * octave
-    text = 'function x = %s(varargin)\nx = %s(''%s'', varargin{:});\nend\n';
-    write_text([folder, '/', names{i}, '.m'], ...
-        sprintf(text, names{i}, sources{1 + (i > 2)}, names{i}));
-end
-if octave  % its pictures differ, and may need a library
+names = {'normrnd', 'unifrnd'};  % their toolbox may be missing
+if octave
+    names = [names, {'rand', 'randn', 'randi', 'randperm'}];
+    % its pictures differ, and may need a library
     write_text([folder, '/imwrite.m'], sprintf('function imwrite(varargin)\nend\n'));
+end
+text = 'function x = %s(varargin)\nx = matlab_random(''%s'', varargin{:});\nend\n';
+for name = names
+    write_text([folder, '/', name{1}, '.m'], sprintf(text, name{1}, name{1}));
 end
 end
 
@@ -153,8 +153,8 @@ function write_record(out, record, complete)
 % Write the record: what is in `record`, and what the run has left behind.
 kept = record_keep('all');
 record.complete = complete;
-record.c_loss = kept.c_loss;
-record.d_loss = kept.d_loss;
+record.c_loss = kept.losses(:, 1);
+record.d_loss = kept.losses(:, 2);
 for name = {'batch_size', 'learning_rate', 'images_fake'}
     record.(name{1}) = kept.last.(name{1});
 end
@@ -162,15 +162,17 @@ record.script = 'gan_mbgd';
 if isfield(kept.last.generator, 't')
     record.script = 'gan_adam';
 end
-record.generator = without_passing(kept.last.generator);
-record.discriminator = without_passing(kept.last.discriminator);
+for name = {'generator', 'discriminator'}
+    record.(name{1}) = without_passing(kept.last.(name{1}));
+end
 save(out, '-struct', 'record', '-v7');
 end
 
 
 function nn = without_passing(nn)
 % The network without the values that every step computes anew.
-for i = 1:numel(nn.layers)
+nn.layers{1} = struct();  % the input, which had only a
+for i = 2:numel(nn.layers)
     names = intersect(fieldnames(nn.layers{i}), {'a', 'z', 'd', 'dw', 'db'});
     nn.layers{i} = rmfield(nn.layers{i}, names);
 end
@@ -181,10 +183,7 @@ end
 
 function path_from_the_root()
 % Write out relative entries: Octave loses them when the working folder changes.
-%
-% With ostrsplit: strsplit goes by UTF-8, and a folder may have another name.
-entries = ostrsplit(path(), pathsep());
-entries(strcmp(entries, '.')) = [];
+entries = ostrsplit(path(), pathsep());  % strsplit goes by UTF-8, a name may not
 entries = cellfun(@make_absolute_filename, entries, 'UniformOutput', false);
 path(strjoin(entries, pathsep()));
 end
@@ -196,7 +195,7 @@ kept = record_keep('all');
 if ~isempty(kept.last)
     try
         write_record(out, record, 0);
-        fprintf('broken off after %d steps; record:%s\n', numel(kept.c_loss), out);
+        fprintf('broken off after %d steps; record:%s\n', size(kept.losses, 1), out);
     catch problem
         fprintf('broken off; the record cannot be written: %s\n', problem.message);
     end

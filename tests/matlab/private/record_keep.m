@@ -10,12 +10,11 @@ function varargout = record_keep(action, varargin)
 %     after each step; now: a struct of batch_size, learning_rate, images_fake,
 %     generator, discriminator
 % kept = record_keep('all')
-%     a struct with start, c_loss, d_loss (n x 1), and last: the last `now`, first []
+%     a struct with start, losses (n x 2), and last: the last `now`, at first []
 persistent kept
 switch action
     case 'begin'
-        kept = struct('start', varargin{1}, 'c_loss', zeros(0, 1), ...
-            'd_loss', zeros(0, 1), 'last', []);
+        kept = struct('start', varargin{1}, 'losses', zeros(0, 2), 'last', []);
     case 'loop'
         varargout = varargin;
         saved = kept.start.checkpoint;
@@ -27,10 +26,9 @@ switch action
         end
     case 'step'
         [e, c_loss, d_loss, now] = varargin{:};
-        check_step(kept, e, d_loss, now);
+        check_step(kept, e, now);
+        kept.losses = [kept.losses; c_loss, d_loss];  % stops if one is not a number
         kept.last = now;
-        kept.c_loss(end+1, 1) = c_loss;
-        kept.d_loss(end+1, 1) = d_loss;
     case 'all'
         varargout = {kept};
 end
@@ -43,25 +41,22 @@ if isfield(of_script, 't') ~= isfield(of_checkpoint, 't')
     error('record_run:checkpoint', ...
         'the checkpoint and the script are not both of gan_adam or both of gan_mbgd');
 end
-if ~isequal(of_script.architecture, of_checkpoint.architecture)
-    error('record_run:checkpoint', ...
-        'the %s has the sizes %s in the checkpoint, but %s in the script', name, ...
-        mat2str(of_checkpoint.architecture), mat2str(of_script.architecture));
-end
 % the checkpoint's networks take the place of the script's, so these would not count
 of_checkpoint.t = 0;  % as it was before the first step
-fields = intersect(fieldnames(of_script), {'t', 'beta1', 'beta2', 'epsilon'});
-for i = 1:numel(fields)
-    must_be_equal(fields{i}, of_script.(fields{i}), of_checkpoint.(fields{i}));
+for field = {'architecture', 't', 'beta1', 'beta2', 'epsilon'}
+    if isfield(of_script, field{1})
+        must_be_equal([name, '.', field{1}], of_script.(field{1}), ...
+            of_checkpoint.(field{1}));
+    end
 end
 end
 
 
 function must_be_equal(name, of_script, before)
-% Stop with an error if the script has another number than the run had before.
+% Stop with an error if the script has other numbers than the run had before.
 if ~isequal(of_script, before)
-    error('record_run:changed', '%s is %.15g in the script, but was %.15g before', ...
-        name, of_script, before);
+    error('record_run:changed', '%s is %s in the script, but was %s before', ...
+        name, mat2str(of_script), mat2str(before));
 end
 end
 
@@ -79,7 +74,7 @@ end
 end
 
 
-function check_step(kept, e, d_loss, now)
+function check_step(kept, e, now)
 % Stop with an error if this is not the next step of a run that the port can make.
 start = kept.start;
 if mod(start.images_num, now.batch_size) ~= 0
@@ -94,12 +89,8 @@ if ~isempty(before)
     must_be_equal('batch_size', now.batch_size, before.batch_size);
     must_be_equal('learning_rate', now.learning_rate, before.learning_rate);
 end
-steps = numel(kept.c_loss) + 1;
+steps = size(kept.losses, 1) + 1;
 if e ~= start.first + ceil(steps * now.batch_size / start.images_num)
     error('record_run:steps', 'an epoch must have images_num / batch_size steps');
-end
-if ~isscalar(d_loss)
-    error('record_run:sizes', ...
-        'd_loss is not one number: the discriminator''s last size must be 1');
 end
 end
