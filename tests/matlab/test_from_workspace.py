@@ -3,6 +3,7 @@
 import copy
 import importlib
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -12,12 +13,13 @@ import checkpoints
 import from_workspace
 import numpy as np
 import pytest
-from conftest import OCTAVE, POSIX, ROOT, octave, status_and_output
+from conftest import OCTAVE, POSIX, ROOT, SCRIPTS, octave, status_and_output
 from scipy.io import loadmat, savemat
 
 SMALL = ["--images-num", 160, "--batch-size", 16]  # 10 steps an epoch
 OTHERS = ["--seed", 9, "--learning-rate", 0.0003]
 NETWORKS = ["generator", "discriminator"]
+LAYER_STATE = ["w", "b", "w_m"]
 STATE = ["e", "rng_state", *NETWORKS, "learning_rate", "seed", "c_loss", "d_loss"]
 
 pytestmark = pytest.mark.filterwarnings("error")  # a user would see it
@@ -83,11 +85,12 @@ def workspace(saved, **more):
     return kept | {"rng_state": stream, "c_loss": 0.5, "d_loss": 0.25, **more}
 
 
-def with_field(saved, net, name, value):
-    """A copy with another field of a network, or of its first layer with weights."""
+def with_value(saved, name, value):
+    """A copy with another variable, or net.field: of a network or its layers{2}."""
     saved = copy.deepcopy(saved)
-    nn = saved[net]
-    (nn if name in nn else nn["layers"][1])[name] = value
+    net, _, field = name.rpartition(".")
+    fields = saved[net] if net else saved
+    (fields["layers"][1] if field in LAYER_STATE else fields)[field] = value
     return saved
 
 
@@ -262,6 +265,7 @@ def test_all_epochs_done(saved, convert):
 
 # ---------------------------------------------------------------------- what is refused
 
+W = np.full((100, 24), 0.5)
 SPOILT = {  # the words that the line must have, and what makes no workspace of one
     "generator": [None, 1.0],
     "discriminator": [None, 2.0],
@@ -273,41 +277,30 @@ SPOILT = {  # the words that the line must have, and what makes no workspace of 
     "seed": [2.0**32],
     "precision": ["half", np.array(["double", 1.0], object)],
     "gradient": ["right"],
-}
-W = np.full((100, 24), 0.5)
-SPOILT_FIELDS = {  # of a network or its layers{2}
-    ("generator", "w"): [W.T, W[:, 1:], 1j * W, "text", W * np.inf, None],
-    ("generator", "b"): [np.full((1, 24), np.nan), np.ones(23)],
-    ("generator", "architecture"): [[100, 24, 783]],
-    ("discriminator", "architecture"): [[784, 24.5, 1], [784, 24, 2]],
-    ("discriminator", "layers"): [1.0, np.ones((1, 3))],
-}
-SPOILT_ADAM = {
-    ("generator", "w_m"): [W[0], W * np.nan, 0.0],
-    ("discriminator", "t"): [-1.0, np.nan, "two", np.ones(3)],
-    ("generator", "beta1"): [0.5, -0.1, np.inf],
-    ("discriminator", "epsilon"): [np.nan],
+    "generator.w": [W.T, W[:, 1:], 1j * W, "text", W * np.inf, np.zeros(0)],
+    "generator.b": [np.full((1, 24), np.nan), np.ones(23)],
+    "generator.w_m": [W[0], W * np.nan, 0.0],
+    "generator.architecture": [[100, 24, 783]],
+    "discriminator.architecture": [[784, 24.5, 1], [784, 24, 2]],
+    "discriminator.layers": [1.0, np.ones((1, 3))],
+    "discriminator.t": [-1.0, np.nan, "two", np.ones(3)],
+    "generator.beta1": [0.5, -0.1, np.inf],
+    "discriminator.epsilon": [np.nan],
 }
 
 
-def test_spoilt_workspaces(gan, train, saved, convert):
+def test_spoilt_workspaces(train, convert):
     """Each in one line that names the file and what is wrong."""
-    converted(convert, workspace(saved))
+    adam, mbgd = (workspace(train(x, f"{x}.mat", 1)) for x in SCRIPTS)
     for word, values in SPOILT.items():
         name = "e" if word in ("e ", "epoch") else word
         for x in values:
-            line = refused(convert, workspace(saved, t=1.0, **{name: x}))
-            assert word in line, (word, x, line)
-    adam = SPOILT_ADAM if gan.__name__ == "gan_adam" else {}
-    for (net, name), values in [*SPOILT_FIELDS.items(), *adam.items()]:
-        for x in values:
-            spoilt = with_field(saved, net, name, np.zeros(0) if x is None else x)
-            line = refused(convert, workspace(spoilt, t=1.0))
-            assert f"{net}." in line and name in line, (net, name, x, line)
-            assert name != "w" or f"{net}.layers{{2}}.w " in line
-    other = {"gan_adam": "gan_mbgd", "gan_mbgd": "gan_adam"}[gan.__name__]
-    other = train(other, "other.mat", 1)["discriminator"]
-    assert "discriminator" in refused(convert, workspace(saved, discriminator=other))
+            line = refused(convert, with_value(adam | {"t": 1.0}, name, x))
+            label = re.sub(r"r\.(w|w_m|b)$", r"r.layers{2}.\1 ", word)
+            assert label in line, (word, x, line)
+    for one, other in (adam, mbgd), (mbgd, adam):
+        mixed = one | {"discriminator": other["discriminator"]}
+        assert "discriminator" in refused(convert, mixed)
 
 
 @pytest.mark.parametrize("gan", ["gan_mbgd"], indirect=True)

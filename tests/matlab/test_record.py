@@ -250,7 +250,7 @@ end
 
 @OCTAVE
 def test_bytes_beyond_ascii(folder):
-    """They come to no function that goes by UTF-8, neither from texts nor from paths."""
+    """They come to no function that goes by UTF-8, from a text or a path."""
     (folder / "strict").mkdir()
     for name in BY_UTF8:
         write(folder / "strict" / f"{name}.m", STRICT.replace("NAME", name))
