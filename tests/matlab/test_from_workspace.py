@@ -169,6 +169,8 @@ def test_the_first_form_of_checkpoints(gan, more, train, convert):
     assert "c_loss" in refused(convert, old | {"c_loss": saved["c_loss"][:9]})
     assert "--data" in refused(convert, old | {"images_sha256": "0" * 64})
     state = gan.stream.get_state()
+    save("begun.mat", saved | {"e": 0.0})
+    assert checkpoints.read_checkpoint("begun.mat")["e"] == 0
     read = checkpoints.read_checkpoint("one.mat")
     assert (read["script"], read["e"], read["seed"]) == (gan.__name__, 1, 9)
     assert read["rng_state"].dtype == np.uint32
@@ -196,7 +198,7 @@ def test_streams(saved, convert):
     others += {"Type": "twister", "Seed": 0.0}, {"State": words}
     damaged = [words + 0.5, words - 2.0**32, words * 1j, 0 * words]
     damaged += [np.append(words[:624] / 1, x) for x in (625, np.nan)]
-    damaged += [np.append(words[:624] + 2.0**32, 624)]
+    damaged += [np.append(2.0**32, words[1:])]
     for form in [*others, *damaged]:
         line = refused(convert, workspace(saved, rng_state=form))
         assert "rng_state" in line
@@ -333,6 +335,7 @@ def test_files_that_cannot_be_used(saved, convert, tmp_path, capsys):
         *((f"{name} run.mat", f"{name}: ") for name in [*bad, "missing.mat"]),
         ("workspace.mat none/run.mat", "none/run.mat"),
         ("workspace.mat one.mat", "one.mat"),
+        ("workspace.mat empty.mat", "empty.mat"),
         ("workspace.mat run.mat --data ", "--data"),
         ("workspace.mat run.mat --seed x", "--seed"),
         ("workspace.mat run.mat --data no.mat", "no.mat"),
