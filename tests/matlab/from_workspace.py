@@ -76,21 +76,21 @@ def add_stream(saved, opt, gan):
     if isinstance(state, dict):  # MATLAB: rng_state = rng
         saved.setdefault("seed", state.get("Seed", 0))
         state = state.get("State", 0) if state.get("Type") == "twister" else 0
+    saved.setdefault("seed", 0)
     if state is None:
         if opt.seed is not None:
             saved["seed"] = opt.seed
-        seed = whole_number(saved, "seed", 0) if "seed" in saved else 0
+        seed = whole_number(saved, "seed", 0)
         print(f"{opt.workspace} lacks rng_state; going on as after rng({seed})")
         gan.rng(seed)
         _, words, used, *_ = gan.stream.get_state()
-        saved["seed"], state = seed, np.append(words, used)
+        state = np.append(words, used)
     elif opt.seed is not None:
         raise ValueError("has rng_state; --seed is for a workspace without")
     if np.size(state) != 625:
         hint = "save the workspace without it, and give --seed"
         raise ValueError(f"rng_state is not of MATLAB's twister; {hint}")
     saved["rng_state"] = state
-    saved.setdefault("seed", 0)
 
 
 def add_losses(saved, opt):
