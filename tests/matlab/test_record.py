@@ -138,8 +138,9 @@ def test_equal_to_the_port(script, folder, monkeypatch, capsys):
             fields = [set(x) for x in r.pop(net)["layers"]]
             assert fields == [set(), *[set(gan.LAYER_STATE)] * (len(fields) - 1)]
         assert re.fullmatch(r"GNU Octave \d+\.\d+\.\d+", r.pop("producer"))
-        arrays = ["c_loss", "d_loss", "images_check", "images_fake"]
-        assert [len(r.pop(k)) for k in arrays][2:] == [2, r["batch_size"]]
+        assert r.pop("images_fake").shape == (r["batch_size"], 784)
+        for k in "c_loss", "d_loss", "images_check":  # compare_matlab.py has these
+            del r[k]
         assert r == both | settings[name]
 
 
