@@ -53,10 +53,10 @@ def read_checkpoint(file):
 
 def check_checkpoint(saved):
     """What read_checkpoint() returns, of the variables of the file; else ValueError."""
-    script = choice(saved, "script", SCRIPTS)
+    script = text(saved, "script", SCRIPTS)
     found = {"script": script, "e": whole_number(saved, "e", 0), **read_settings(saved)}
-    found["precision"] = choice(saved, "precision", ["double", "single"])
-    found["gradient"] = choice(saved, "gradient", ["matlab", "exact"])
+    found["precision"] = text(saved, "precision", ["double", "single"])
+    found["gradient"] = text(saved, "gradient", ["matlab", "exact"])
     found["images_sha256"] = text(saved, "images_sha256")
     found["rng_state"] = read_stream(saved)
     return found | {net: read_network(saved, net, script) for net in NETWORKS}
@@ -215,16 +215,11 @@ def whole_number(saved, name, low):
     return int(x)
 
 
-def choice(saved, name, words):
-    """saved[name], a str, one of `words`; else ValueError."""
-    if text(saved, name) not in words:
-        raise ValueError(f"{name} must be {' or '.join(words)}")
-    return saved[name]
-
-
-def text(saved, name):
-    """saved[name], a row of characters, as a str; else ValueError."""
+def text(saved, name, words=()):
+    """saved[name], a str, one of `words` if there are any; else ValueError."""
     x = saved.get(name)
     if not isinstance(x, str):
         raise ValueError(f"{name} is missing, or not a row of characters")
+    if words and x not in words:
+        raise ValueError(f"{name} must be {' or '.join(words)}")
     return x
