@@ -5,24 +5,18 @@ function x = matlab_random(what, varargin)
 %   matlab_random('state', words)     as s.State = words (625 of uint32), rng(s)
 %   x = matlab_random('rand', m, n)   as rand(m, n)
 %   x = matlab_random('randn', m, n)  as randn(m, n)
-%   x = matlab_random('randi', imax, m, n)   as randi(imax, m, n)
-%   kk = matlab_random('randperm', n)        as randperm(n)
+%   kk = matlab_random('randperm', n) as randperm(n)
 %   x = matlab_random('normrnd', mu, sigma, m, n)   as normrnd(mu, sigma, m, n)
 %   x = matlab_random('unifrnd', a, b, m, n)        as unifrnd(a, b, m, n)
 %
-% It takes MATLAB's sizes: none for 1 x 1, n for n x n, [m, n] or m, n, ... and 'double'
-% after them; randi takes imax or [imin, imax]. Other forms, as rand(m, n, 'single') or
-% randperm(n, k), stop with an error.
+% It takes MATLAB's sizes: none for 1 x 1, n for n x n, [m, n] or m, n, ... Other forms,
+% as rand(m, n, 'single') or randperm(n, k), and other names stop with an error.
 %
 % One stream serves all, the Mersenne Twister MT19937. Each number takes a pair of its
 % 32-bit words, and some normal numbers more. data/randn_edges.txt has what randn needs.
 % Run under GNU Octave 7.3, where its numbers equal those of gan_adam.py, which equal
 % MATLAB's. normrnd and unifrnd are for MATLAB too, where their toolbox is missing: they
 % call randn and rand. There they were not run.
-if any(strcmp(what, {'rand', 'randn', 'randi'})) && ~isempty(varargin) ...
-        && isequal(varargin{end}, 'double')
-    varargin(end) = [];
-end
 switch what
     case {'seed', 'state'}
         stream(what, varargin{1});
@@ -33,8 +27,6 @@ switch what
     case 'randn'
         dims = size_of(what, varargin);
         x = reshape(ziggurat(prod(dims)), dims);
-    case 'randi'
-        x = whole_numbers(varargin{:});
     case 'randperm'
         if numel(varargin) ~= 1
             error('matlab_random:usage', 'randperm: only randperm(n) is known here');
@@ -45,19 +37,6 @@ switch what
     otherwise
         error('matlab_random:usage', 'matlab_random: not known: %s', what);
 end
-end
-
-
-function x = whole_numbers(limits, varargin)
-% Random whole numbers from 1 to limits, or from limits(1) to limits(2).
-dims = size_of('randi', varargin);
-limits = double(limits);
-low = 1;
-if numel(limits) == 2
-    low = limits(1);
-end
-u = uniform(stream('take', prod(dims)));
-x = reshape(low + floor(u * (limits(end) - low + 1)), dims);
 end
 
 

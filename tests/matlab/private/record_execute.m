@@ -138,7 +138,7 @@ function write_shadows(folder, octave)
 % Write into `folder` the functions that the script is to find there first.
 names = {'normrnd', 'unifrnd'};  % their toolbox may be missing
 if octave
-    names = [names, {'rand', 'randn', 'randi', 'randperm'}];
+    names = [names, {'rand', 'randn', 'randperm', 'randi'}];  % no port has randi
     % its pictures differ, and may need a library
     write_text([folder, '/imwrite.m'], sprintf('function imwrite(varargin)\nend\n'));
 end
