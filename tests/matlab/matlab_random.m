@@ -15,8 +15,8 @@ function x = matlab_random(what, varargin)
 % One stream serves all, the Mersenne Twister MT19937. Each number takes a pair of its
 % 32-bit words, and some normal numbers more. data/randn_edges.txt has what randn needs.
 % Run under GNU Octave 7.3, where its numbers equal those of gan_adam.py, which equal
-% MATLAB's. normrnd and unifrnd are for MATLAB too, where their toolbox is missing: they
-% call randn and rand. There they were not run.
+% MATLAB's. normrnd and unifrnd call randn and rand: in Octave those that record_run
+% sets up, else MATLAB's own, where their toolbox is missing (not run there).
 switch what
     case {'seed', 'state'}
         stream(what, varargin{1});
