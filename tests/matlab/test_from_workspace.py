@@ -306,16 +306,6 @@ def test_spoilt_workspaces(train, convert):
 
 
 @pytest.mark.parametrize("gan", ["gan_mbgd"], indirect=True)
-def test_other_sizes_than_the_scripts(gan, saved, convert, monkeypatch):
-    """The line says which, and where they are changed."""
-    nnsetup = gan.nnsetup
-    larger = {"architecture": [100, 25, 784]}
-    monkeypatch.setattr(gan, "nnsetup", lambda *x: nnsetup(*x) | larger)
-    line = refused(convert, workspace(saved))
-    assert "nnsetup" in line and "[100, 24, 784]" in line and "[100, 25, 784]" in line
-
-
-@pytest.mark.parametrize("gan", ["gan_mbgd"], indirect=True)
 def test_files_that_cannot_be_used(saved, convert, tmp_path, capsys):
     """One line that names the file; a RUN.mat that exists is left as it is."""
     save("workspace.mat", workspace(saved))
