@@ -216,6 +216,11 @@ def test_what_it_says(run, tmp_path):
     assert said[1] == "b.csv: 5 fake rows"
     # after one step they are nearly alike; column 3 is constant
     assert "MODE COLLAPSE" in said[-1] and "column 3" not in str(said)
+    # all near 0.5, but compared as they were written, 0 and 1
+    (tmp_path / "real.csv").write_text("7,0\n7,1\n" * 6)
+    said = run("own_table", "real.csv", "--steps=1", "--out=c.csv", "--rows=99")[1].out
+    for words in "range, column 2", "%, column 2", "100% of the real rows":
+        assert words in said
 
 
 NO_NUMBERS = (
