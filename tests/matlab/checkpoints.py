@@ -1,4 +1,4 @@
-"""Read and check what the tools take: the variables of .mat files, whole checkpoints.
+"""What the tools share: how they end, and how they read .mat files and checkpoints.
 
 A checkpoint is what gan_adam.py or gan_mbgd.py saved. Messages name the program that
 was started.
@@ -26,11 +26,32 @@ NAMES = ["script", "e", *SETTINGS, "images_sha256", "rng_state", "steps"]
 NAMES += [*LOSSES, *NETWORKS]
 
 
-def fail(message):
-    """End the program with `message` as its one line on standard error, status 2."""
+def fail(message, status=2):
+    """End the program with `message` as its one line on standard error."""
     line = f"{os.path.basename(sys.argv[0])}: {message}".replace("\n", " ")
     print(line, file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(status)
+
+
+def program(main):
+    """Run main() as a program: what stops it ends quietly or in one line."""
+    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
+        sys.stdout.reconfigure(errors="backslashreplace")  # names in any alphabet
+    try:
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        fail("stopped", 130)
+    except MemoryError:
+        fail("the memory is too small for so many numbers")
+    except OSError as error:
+        if not error.filename:  # standard output: what is left of it goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # nobody reads it any more
+            raise SystemExit(1) from None
+        fail(f"{error.filename or 'output'}: {error.strerror}")
+    if status:
+        raise SystemExit(status)
 
 
 # --------------------------------------------------------------------- checkpoints

@@ -17,12 +17,11 @@ import argparse
 import importlib
 import os
 import re
-import sys
 from unittest import mock
 
 import checkpoints
 import numpy as np
-from checkpoints import LOSSES, NETWORKS, SETTINGS, fail, whole_number
+from checkpoints import LOSSES, NETWORKS, SETTINGS, fail, program, whole_number
 
 STEPS = 10**8  # a run of more steps, a year long, is a damaged file
 
@@ -196,13 +195,4 @@ def options(argv=None):
 
 
 if __name__ == "__main__":
-    if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        if not error.filename:  # standard output: what is left of it goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        fail(f"{error.filename or 'output'}: {error.strerror}")
+    program(main)

@@ -32,7 +32,7 @@ from scipy.spatial import KDTree
 if "__file__" not in globals():
     raise SystemExit("own_table.py: not in a cell; use %run own_table.py")
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-from checkpoints import fail  # which also lets Python find the next one
+from checkpoints import fail, program  # which also lets Python find the next one
 
 import gan_adam as gan
 
@@ -291,10 +291,11 @@ def options(argv=None):
         if not least <= value <= most:
             fail(f"--{name} {value}: must be in {least}..{most}")
     for flag, path in (("--out", opt.out), ("--plot", opt.plot)):
-        folder, name = os.path.split(path or "")
-        is_new = name and os.path.isdir(folder or ".") and not os.path.lexists(path)
-        if path is not None and not is_new:
-            fail(f"{flag} {path}: must be a new file, in a folder that exists")
+        folder = os.path.dirname(path or "") or "."
+        if path and os.path.lexists(path):
+            fail(f"{flag} {path}: already exists; name a new file")
+        if path == "" or not os.path.isdir(folder):
+            fail(f"{flag} {path}: must be a file, in a folder that exists")
     if opt.plot and not opt.plot.lower().endswith(".png"):
         fail(f"--plot {opt.plot}: must end in .png")
     if opt.plot and not importlib.util.find_spec("matplotlib"):
@@ -303,18 +304,4 @@ def options(argv=None):
 
 
 if __name__ == "__main__":
-    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
-        sys.stdout.reconfigure(errors="backslashreplace")  # for names in any alphabet
-    try:
-        main(options())
-    except KeyboardInterrupt:
-        gan.show_line("")
-        print("own_table.py: stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # nobody reads standard output any more: end quietly
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except MemoryError:
-        fail("the memory is too small for this table, --rows or --hidden")
-    except OSError as error:
-        fail(f"{error.filename or 'output'}: {error.strerror}")
+    program(lambda: main(options()))

@@ -294,7 +294,7 @@ def test_stopped_or_no_room(run, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savetxt", full)
     refused(run, *flags, "--out=b", words=["--out b"])
     monkeypatch.setattr(gan_adam, "rng", Mock(side_effect=MemoryError))
-    refused(run, *flags, "--out=c", words=["--rows"])
+    refused(run, *flags, "--out=c", words=["memory"])
     monkeypatch.setattr(gan_adam, "rng", Mock(side_effect=KeyboardInterrupt))
     status, said = run(*flags, "--out=c")
     assert status == 130 and said.err.count("\n") == 1 and not os.path.exists("c")
