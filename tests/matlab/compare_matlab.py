@@ -39,7 +39,7 @@ FLOOR = 1e-14  # rounding is never taken to be less than this, relative
 CHAOS = 1e-3  # where rounding may make a larger difference, nothing can be told
 LAST_BIT = 2.0**-52  # of a number, relative
 RECORD_NAMES = [*SETTINGS, *LOSSES, *NETWORKS, "script", "producer", "first", "epoch"]
-RECORD_NAMES += ["complete", "images_check", "images_fake"]
+RECORD_NAMES += ["images_check", "images_fake"]
 
 
 def compare_record(opt):
@@ -114,7 +114,6 @@ def run_port(record, data, start=None, rounding=0):
     gan = importlib.import_module(record["script"])
     original = dict(vars(gan))
     chance = np.random.RandomState(rounding)
-    kept = {}
 
     def last_bit(shape):
         return LAST_BIT * chance.randint(-1, 2, shape)
@@ -128,16 +127,15 @@ def run_port(record, data, start=None, rounding=0):
         return original["unifrnd"](a, b, m, noise_width)
 
     def begin(opt, train_x, generator, discriminator):
-        kept["run"] = original["begin"](opt, train_x, generator, discriminator)
-        kept["run"]["diverged"] = True  # no line about it: the record may be so too
+        run = original["begin"](opt, train_x, generator, discriminator)
+        run["diverged"] = True  # no line about it: the record may be so too
         if start:
-            go_on_from(start, gan, opt, kept["run"], generator, discriminator)
+            go_on_from(start, gan, run, generator, discriminator)
         if rounding:
             for layer in generator["layers"][1:] + discriminator["layers"][1:]:
                 for name in "w", "b":
-                    x = layer[name]
-                    layer[name] = x * (1 + last_bit(x.shape))
-        return kept["run"]
+                    layer[name] = layer[name] * (1 + last_bit(layer[name].shape))
+        return run
 
     def nnapplygrade(nn, learning_rate):
         for layer in nn["layers"][1:]:
@@ -151,26 +149,26 @@ def run_port(record, data, start=None, rounding=0):
         changed["mtimes"] = mtimes_backwards if rounding == 1 else mtimes_in_halves
         changed["nnapplygrade"] = nnapplygrade
     settings = {name: record[name] for name in SETTINGS}
-    steps = record["images_num"] // record["batch_size"]  # of an epoch
-    epochs = math.ceil(record["c_loss"].size / steps)
+    steps = record["c_loss"].size
+    epochs = math.ceil(steps / (record["images_num"] // record["batch_size"]))
     with (
         mock.patch.multiple(gan, **changed),
         contextlib.redirect_stdout(io.StringIO()),
         tempfile.TemporaryDirectory() as pics,
     ):
         more = {"epoch": record["first"] + epochs, "data": data, "pics": pics}
-        nets = gan.main(port_options(gan, settings | more))
+        opt = port_options(gan, settings | more)
+        nets = gan.main(opt)
     result = {"script": record["script"], **dict(zip(NETWORKS, nets, strict=True))}
     result["images_fake"] = result["generator"]["layers"][-1]["a"]
-    return result | {name: np.array(kept["run"][name]) for name in LOSSES}
+    return result | {name: np.array(opt.run[name][:steps]) for name in LOSSES}
 
 
-def go_on_from(start, gan, opt, run, generator, discriminator):
+def go_on_from(start, gan, run, generator, discriminator):
     """Take the state of the checkpoint `start`, but none of its settings."""
-    opt.checkpoint = start["file"]  # for the message if beta1, say, is another
-    gan.fill_network(opt, generator, start["generator"])
-    gan.fill_network(opt, discriminator, start["discriminator"])
-    opt.checkpoint = None
+    file = argparse.Namespace(checkpoint=start["file"])  # named if beta1 is another
+    gan.fill_network(file, generator, start["generator"])
+    gan.fill_network(file, discriminator, start["discriminator"])
     *words, used = start["rng_state"].tolist()
     gan.stream.set_state(("MT19937", words, used))
     run["e"] = start["e"]
@@ -207,12 +205,9 @@ def relative_difference(a, b, small=0.0):
     return x
 
 
-def loss_differences(port, other):
-    """How far two runs are apart at each step of `other`: loss's name -> (steps,)."""
-    return {
-        name: relative_difference(port[name][: other[name].size], other[name])
-        for name in LOSSES
-    }
+def loss_differences(one, other):
+    """How far two runs are apart at each step: loss's name -> (steps,)."""
+    return {name: relative_difference(one[name], other[name]) for name in LOSSES}
 
 
 def final_differences(one, other):
@@ -245,16 +240,12 @@ def limits(record, data, start, port):
 
     port: the run of the port with the record's settings.
     """
-    of_losses = np.full(port["c_loss"].size, FLOOR)
-    of_final = dict.fromkeys(final_arrays(port), FLOOR)
-    for rounding in 1, 2:
-        other = run_port(record, data, start, rounding)
-        losses = loss_differences(port, other)
-        of_losses = np.maximum(of_losses, np.maximum(*losses.values()))
-        for name, x in final_differences(port, other).items():
-            of_final[name] = max(of_final[name], x)
-    of_losses = FACTOR * np.maximum.accumulate(of_losses)[: record["c_loss"].size]
-    return of_losses, {name: FACTOR * x for name, x in of_final.items()}
+    runs = [run_port(record, data, start, rounding) for rounding in (1, 2)]
+    losses = [x for run in runs for x in loss_differences(port, run).values()]
+    largest = np.maximum.accumulate(np.max(losses, axis=0))
+    one, other = (final_differences(port, run) for run in runs)
+    of_final = {x: FACTOR * max(one[x], other[x], FLOOR) for x in one}
+    return FACTOR * np.maximum(largest, FLOOR), of_final
 
 
 def compare_final(port, record, limits):
@@ -286,17 +277,14 @@ def read_record(file):
         if script not in SCRIPTS:
             raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
         record = {"script": script, **checkpoints.read_settings(saved)}
-        producer = checkpoints.text(saved, "producer")
         # control characters could confuse a terminal
-        record["producer"] = "".join(c if c.isprintable() else "?" for c in producer)
+        record["producer"] = repr(checkpoints.text(saved, "producer"))
         record["first"] = checkpoints.whole_number(saved, "first", 0)
         record["epoch"] = checkpoints.whole_number(saved, "epoch", record["first"] + 1)
         steps = record["images_num"] // record["batch_size"]  # of an epoch
         total = record["total"] = (record["epoch"] - record["first"]) * steps
-        complete = checkpoints.number(saved, "complete")
-        few = total if complete else 1  # where it broke off
-        if not few <= record["c_loss"].size <= total:
-            raise ValueError(f"c_loss must have {few} to {total} entries, one a step")
+        if not 1 <= record["c_loss"].size <= total:  # fewer where it broke off
+            raise ValueError(f"c_loss must have 1 to {total} entries, one a step")
         record["images_check"] = checkpoints.numbers(saved, "images_check", (1, 2))[0]
         for net in NETWORKS:
             record[net] = checkpoints.read_network(saved, net, script, finite=False)
@@ -309,12 +297,11 @@ def read_record(file):
 
 def read_start(record, opt):
     """The checkpoint that the record began from, or None; fails if it is another."""
-    file = vars(opt)["from"]
-    if not file:
+    if not opt.start:
         if record["first"]:
             fail(f"{opt.thing}: begins after epoch {record['first']}; give --from FILE")
         return None
-    start = checkpoints.read_checkpoint(file)
+    start = checkpoints.read_checkpoint(opt.start)
     # not images_num, record_from.m may take fewer
     needed = ("script", "seed", "batch_size", "learning_rate")
     needed = {name: record[name] for name in needed}
@@ -323,8 +310,8 @@ def read_start(record, opt):
     found = start | {net: start[net]["architecture"] for net in NETWORKS}
     for name, x in needed.items():
         if found[name] != x:
-            fail(f"--from {file}: {name} is {found[name]}; the record needs {x}")
-    return start | {"file": file}
+            fail(f"--from {opt.start}: {name} is {found[name]}; the record needs {x}")
+    return start | {"file": opt.start}
 
 
 def check_images(record, data):
@@ -383,25 +370,22 @@ def print_final(final):
 def plot(record, port, losses, limit, file):
     """Draw both runs' losses, and below their difference and its limit: a PNG file."""
     try:
-        import matplotlib
+        from matplotlib.figure import Figure
     except ImportError:
         fail("--plot needs matplotlib: python -m pip install matplotlib")
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     steps = np.arange(1, limit.size + 1)
-    figure, (top, bottom) = pyplot.subplots(2, 1, figsize=(9, 6), sharex=True)
+    figure = Figure(figsize=(9, 6))
+    top, bottom = figure.subplots(2, 1, sharex=True)
     for name, colour in zip(LOSSES, ("red", "blue"), strict=True):
         top.plot(steps, record[name], colour, lw=5, alpha=0.3, label=f"{name}, theirs")
-        top.plot(steps, port[name][: steps.size], colour, label=f"{name}, ours")
+        top.plot(steps, port[name], colour, label=f"{name}, ours")
         bottom.semilogy(steps, np.clip(losses[name], 1e-17, 1), colour, label=name)
     bottom.semilogy(steps, np.clip(limit, 1e-17, 1), "black", label="rounding, at most")
-    top.set(ylabel="loss", title=f"{record['script']}: {record['producer']}, the port")
-    bottom.set(xlabel="step", ylabel="relative difference", ylim=(1e-17, 2))
+    top.set(title=f"{record['script']}: {record['producer']}, the port", ylabel="loss")
+    bottom.set(xlabel="step", ylabel="relative difference")
     top.legend()
     bottom.legend()
-    figure.savefig(file, format="png", dpi=100)
-    pyplot.close(figure)
+    figure.savefig(file, format="png")
 
 
 # ------------------------------------------------------------------------- the program
@@ -416,40 +400,30 @@ def options(argv=None):
     parser.error = fail
     add = parser.add_argument
     add("thing", metavar="THING", help="a record (.mat), a log, a folder of pictures")
-    text = "a log or a folder of the port; without it, the port runs"
-    add("ours", nargs="?", metavar="OURS", help=text)
-    text = "the images (default: data/mnist_uint8.mat)"
-    add("--data", metavar="FILE", default=DATA, help=text)
-    text = "of a record: the checkpoint where record_from.m began"
-    add("--from", metavar="FILE", help=text)
-    text = "of a record: draw the losses and their difference (needs matplotlib)"
-    add("--plot", metavar="FILE.png", help=text)
-    text = "which script made the log or the pictures"
-    add("--script", choices=SCRIPTS, help=text)
+    add("ours", nargs="?", metavar="OURS", help="the port's; else the port runs")
+    add("--data", metavar="FILE", default=DATA, help="the images")
+    add("--from", dest="start", metavar="FILE", help="where record_from.m began")
+    add("--plot", metavar="FILE.png", help="a record's losses (needs matplotlib)")
+    add("--script", choices=SCRIPTS, help="what made the log or the pictures")
     for name in SETTINGS:
-        text = "of a log or pictures: as that script ran"
-        add(flag(name), metavar="N", help=text)
-    return parser.parse_args(argv)
+        add(flag(name), metavar="N", help="of a log or pictures: as the script ran")
+    opt = parser.parse_args(argv)
+    opt.is_record = opt.thing.lower().endswith(".mat")
+    of_others = [opt.ours, opt.script, *(vars(opt)[name] for name in SETTINGS)]
+    if opt.is_record and any(x is not None for x in of_others):
+        fail(f"{opt.thing}: is a record; it takes only --data, --from and --plot")
+    if not opt.is_record and (opt.start or opt.plot):
+        fail(f"{opt.thing}: is no record (.mat); it takes no --from and no --plot")
+    return opt
 
 
 def main(argv=None):
-    """The program, with the words of the command line; returns its exit status."""
-    opt = options(argv)
-    is_record = opt.thing.lower().endswith(".mat")
-    for name in ("ours", "script", *SETTINGS) if is_record else ("from", "plot"):
-        if vars(opt)[name] is not None:
-            kind = "a record" if is_record else "no record, which would end with .mat"
-            says = "OURS" if name == "ours" else flag(name)
-            fail(f"{opt.thing}: is {kind}, so {says} says nothing")
-    return compare_record(opt) if is_record else compare_printed.compare(opt)
-
-
-def program(argv=None):
-    """Run main(): whatever stops it ends quietly or in one line; the exit status."""
+    """The program: whatever stops it ends quietly or in one line; its exit status."""
     if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = main(argv)
+        opt = options(argv)
+        status = compare_record(opt) if opt.is_record else compare_printed.compare(opt)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -457,10 +431,8 @@ def program(argv=None):
     except OSError as error:
         if not error.filename:  # standard output: what is left of it goes nowhere
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # nobody reads it any more
-            return 2
         fail(f"{error.filename or 'output'}: {error.strerror}")
 
 
 if __name__ == "__main__":
-    sys.exit(program())
+    sys.exit(main())

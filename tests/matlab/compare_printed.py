@@ -16,6 +16,7 @@ import os
 import re
 import tempfile
 from decimal import Decimal
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -38,8 +39,9 @@ def compare(opt):
     if not opt.script:
         fail(f"{opt.thing}: is no record (.mat); of which script is it? give --script")
     gan = importlib.import_module(opt.script)
-    given = {name: vars(opt)[name] for name in (*SETTINGS, "data")}
-    flags = port_options(gan, {x: y for x, y in given.items() if y is not None})
+    names = (*SETTINGS, "data")
+    given = {x: vars(opt)[x] for x in names if vars(opt)[x] is not None}
+    flags = port_options(gan, given)
     steps = flags.images_num // flags.batch_size  # of an epoch
     limit = STEPS_BEFORE_ROUNDING[opt.script]
     last_told = limit // steps  # the last such epoch
@@ -136,44 +138,38 @@ def read_log(file, steps):
 
     steps: how many an epoch has.
     """
+    text = read_text(file)
+    has_pictures = re.search(PICTURE, text)
     epochs = {}
-    printed = []
     losses = None  # the last ones since the last picture
-    last_picture = (0, 0)
-    for found in re.finditer(f"{LOSSES}|{PICTURE}", read_text(file)):
+    for found in re.finditer(f"{LOSSES}|{PICTURE}", text):
         if found[1] is not None:
             words = found.group(1, 2)
             if not all(re.fullmatch(NUMBER, word, re.IGNORECASE) for word in words):
                 fail(f"{file}: has losses that are not two numbers: {found[0]}")
             losses = [Decimal(word) for word in words]
-            printed.append(losses)
+            if not has_pictures:
+                epochs[len(epochs) + 1] = losses
             continue
         epoch, t = int(found[3]), int(found[4])
-        if (epoch, t) <= last_picture:
-            after = f"{found[0]} after epoch_{last_picture[0]}"
-            fail(f"{file}: has more than one run: {after}; keep one of them")
-        if t == steps and losses is None:
-            fail(f"{file}: must have the losses of an epoch before {found[0]}")
         if t == steps:
+            if losses is None:
+                fail(f"{file}: must have the losses of an epoch before {found[0]}")
+            if epoch <= max(epochs, default=0):
+                after = f"{found[0]} after epoch {max(epochs)}"
+                fail(f"{file}: has more than one run: {after}; keep one of them")
             epochs[epoch] = losses
         losses = None
-        last_picture = (epoch, t)
-    if not printed:
-        fail(f'{file}: is no log with lines like c_loss:"0.5",d_loss:"0.6"')
-    if last_picture == (0, 0):
-        return dict(enumerate(printed, 1))
-    if not epochs:
+    if not epochs and has_pictures:
         no_such_pictures(file, steps)
-    if len(printed) > len(epochs):
-        others = len(printed) - len(epochs)
-        print(f"{file}: {others} losses left out, not the last before a picture")
+    if not epochs:
+        fail(f'{file}: is no log with lines like c_loss:"0.5",d_loss:"0.6"')
     return epochs
 
 
 def read_text(file):
     """The text of a file in UTF-8, or in UTF-16 as PowerShell's > writes it."""
-    with open(file, "rb") as f:
-        content = f.read()
+    content = Path(file).read_bytes()
     utf_16 = b"c\0_\0l\0o\0s\0s" in content
     return content.decode("utf-16-le" if utf_16 else "utf-8", "replace")
 
@@ -185,17 +181,16 @@ def compare_losses(pairs):
     how = "to the last digit that both have"
     wrong = None
     for epoch, (theirs, ours) in pairs.items():
-        same = True
         shown = []
         for a, b in zip(theirs, ours, strict=True):
             unit = max(last_digit(a), last_digit(b))
-            shown += [f"{x:.{max(0, -unit.adjusted())}f}" for x in (a, b)]
-            same = same and same_number(a, b)
+            both = [f"{x:.{max(0, -unit.adjusted())}f}" for x in (a, b)]
+            shown += both
+            if not same_number(a, b):
+                wrong = wrong or epoch
+            elif both[0] != both[1]:
+                how = "as far as the digits tell"
         print(row.format(epoch, *shown))
-        if not same:
-            wrong = wrong or epoch
-        elif not wrong and shown[::2] != shown[1::2]:
-            how = "as far as the digits tell"
     return wrong, how
 
 
@@ -261,8 +256,7 @@ def read_picture(file):
     try:
         with Image.open(file) as picture:
             if picture.mode.startswith("I"):
-                levels = np.asarray(picture).astype(float) / 257
-                return np.floor(levels + 0.5).astype(int)
+                return (np.asarray(picture).astype(int) + 128) // 257
             return np.asarray(picture.convert("L")).astype(int)
     except Exception:  # Pillow raises almost anything on a damaged file
         fail(f"{file}: is not a picture that can be read")
