@@ -87,25 +87,19 @@ def case(request, data, tmp_path_factory):
     )
 
 
-def altered(record, name, change):
-    """A copy of the record with another value of `name`: generator.layers{2}.w, say."""
+def altered(record, name, factor, place=...):
+    """A copy of the record, `name` times `factor` at one place, or everywhere.
+
+    name: generator.layers{2}.w, say.
+    """
     record = copy.deepcopy(record)
     *path, last = re.findall(r"[a-z_][a-z_0-9]*|[0-9]+", name)
     where = record
     for key in path:
         where = where[int(key) - 1 if key.isdigit() else key]
-    where[last] = change(np.array(where[last], float))
+    where[last] = np.array(where[last], float)
+    where[last][place] *= factor
     return record
-
-
-def at(place, factor):
-    """A function that multiplies one element of an array."""
-
-    def change(x):
-        x[place] *= factor
-        return x
-
-    return change
 
 
 def compare(*words):
@@ -132,13 +126,6 @@ def refused(*words):
     status, out, err = compare(*words)
     assert (status, out) == (2, ""), (status, out)
     return err
-
-
-@pytest.fixture
-def nothing_runs(monkeypatch):
-    """Let a test fail where the port is run."""
-    for module in compare_matlab, compare_printed:
-        monkeypatch.delattr(module, "run_port")
 
 
 @pytest.fixture
@@ -171,75 +158,80 @@ def test_equal(case, tmp_path):
 def test_altered_records_are_different(case, tmp_path, limits):
     """Each by little, in one place: the verdict names it."""
     changes = {
-        "c_loss": at(3, 1 + 1e-10),
-        "d_loss": at(9, 1 + 1e-10),
-        "generator.layers{2}.w": at((5, 7), 1 + 1e-6),
-        "discriminator.layers{2}.b": at((0, 0), 1 - 1e-9),
-        "images_fake": at((17, 300), 1 + 1e-8),
+        "c_loss": (1 + 1e-10, 3),
+        "d_loss": (1 + 1e-10, 9),
+        "generator.layers{2}.w": (1 + 1e-6, (5, 7)),
+        "discriminator.layers{2}.b": (1 - 1e-9, (0, 0)),
+        "images_fake": (1 + 1e-8, (17, 300)),
     }
     if case.gan.SCRIPT == "gan_adam":
         changes |= {
-            "generator.layers{3}.w_m": lambda x: 0 * x,
-            "discriminator.layers{2}.w_v": lambda x: x + 1e-3 * x.max(),
-            "discriminator.layers{2}.b_v": lambda x: x * (1 + 1e-9),
-            "generator.t": lambda x: x + 1,
-            "generator.beta1": lambda x: x + 1e-3,
+            "generator.layers{3}.w_m": (0,),
+            "discriminator.layers{2}.w_v": (1 + 1e-9,),
+            "discriminator.layers{2}.b_v": (1 + 1e-9,),
+            "generator.t": (1.1,),
+            "generator.beta1": (1.001,),
         }
     for name, change in changes.items():
-        status, last = verdict_of(altered(case.record, name, change), tmp_path)
+        status, last = verdict_of(altered(case.record, name, *change), tmp_path)
         step = {"c_loss": "of step 4 by ", "d_loss": "of step 10 by "}
         where = f"different: {name} {step.get(name, 'after the last step by ')}"
         assert status == 1 and last.startswith(where), (name, last)
 
 
+@ONE
 def test_a_record_that_broke_off(case, tmp_path):
     """Equal as far as it goes, and that is said; a wrong loss in it is different."""
     short = {name: case.record[name][:6] for name in ("c_loss", "d_loss")}
     short = case.record | short
     status, last = verdict_of(short, tmp_path)
     assert status == 3 and last.startswith("equal up to step 6 of 10; there the")
-    assert verdict_of(altered(short, "c_loss", at(5, 1.001)), tmp_path)[0] == 1
+    assert verdict_of(altered(short, "c_loss", 1.001, 5), tmp_path)[0] == 1
 
 
+@ONE
 def test_beyond_rounding_nothing_is_equal(case, tmp_path, limits):
     """A loss before the step where rounding decides is judged, one after it is not."""
     of_losses, of_final = limits
     of_losses[7:] = compare_matlab.CHAOS
-    wrong = altered(case.record, "d_loss", at(7, 1.01))
+    wrong = altered(case.record, "d_loss", 1.01, 7)
     assert verdict_of(wrong, tmp_path)[1].startswith("different: d_loss of step 8 ")
     of_losses[7:] *= 1.01
     status, last = verdict_of(wrong, tmp_path)
     assert status == 3 and last.startswith("equal up to step 7 of 10; beyond")
-    wrong = altered(wrong, "d_loss", at(6, 1.01))
+    wrong = altered(wrong, "d_loss", 1.01, 6)
     assert verdict_of(wrong, tmp_path)[1].startswith("different: d_loss of step 7 ")
 
 
+@ONE
 def test_final_arrays_beyond_rounding(case, tmp_path, limits):
     """Of these nothing is told; of others the one most times beyond its limit is."""
     of_losses, of_final = limits
     of_final |= {"generator.layers{2}.b": 0.1, "images_fake": 1e-4}
-    wrong = altered(case.record, "generator.layers{2}.b", lambda x: 1.5 * x)
+    wrong = altered(case.record, "generator.layers{2}.b", 1.5)
     status, last = verdict_of(wrong, tmp_path)
     assert status == 3 and "in 1 of " in last and "generator.layers{2}.b" in last
     for name in "images_fake", "generator.layers{2}.w":
-        wrong = altered(wrong, name, lambda x: x * 1.01)
+        wrong = altered(wrong, name, 1.01)
         status, last = verdict_of(wrong, tmp_path)
         assert status == 1 and last.startswith(f"different: {name} after the last ")
 
 
 def test_the_table_of_losses(capsys):
     """The largest difference so far, of each epoch's last step among others."""
-    apart = {5: 3e-9, 106: 7.0}
-    for last, steps in {250: [1, 10, 100, 200, 250], 9: [1, 9]}.items():
-        losses = np.array([apart.get(step, 0) for step in range(1, last + 1)])
-        losses = {"c_loss": losses / 2, "d_loss": losses}
-        record = losses | {"images_num": 6000, "batch_size": 60}
-        compare_matlab.print_losses(record, record, losses, np.full(last, 1e-7))
-        rows = [x.split() for x in capsys.readouterr().out.splitlines()[2:]]
-        assert [int(row[0]) for row in rows] == steps
-        largest = {1: "0e+00", 200: "1e+00", 250: "1e+00"}
-        assert [row[5] for row in rows] == [largest.get(x, "3e-09") for x in steps]
-        assert {row[6] for row in rows} == {"1e-07"}
+    losses = np.zeros(250)
+    losses[[4, 105]] = 3e-9, 7
+    losses = {"c_loss": losses / 2, "d_loss": losses}
+    record = losses | {"images_num": 6000, "batch_size": 60}
+    compare_matlab.print_losses(record, record, losses, np.full(250, 1e-7))
+    rows = [x.split() for x in capsys.readouterr().out.splitlines()[2:]]
+    assert [[row[0], *row[5:]] for row in rows] == [
+        ["1", "0e+00", "1e-07"],
+        ["10", "3e-09", "1e-07"],
+        ["100", "3e-09", "1e-07"],
+        ["200", "1e+00", "1e-07"],
+        ["250", "1e+00", "1e-07"],
+    ]
 
 
 @ONE
@@ -337,15 +329,15 @@ def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
     seen = []
 
     def spy(nn, learning_rate):
-        d, db = (nn["layers"][-1][name] for name in ("d", "db"))
-        seen.append((nn["layers"][1]["w"], db - d.mean(axis=0, keepdims=True)))
+        layer = nn["layers"][-1]
+        seen.append((nn["layers"][1]["w"], layer["db"] - layer["d"].mean(axis=0)))
         return update(nn, learning_rate)
 
     def run(rounding):
         seen.clear()
         images = compare_matlab.run_port(case.read, data, None, rounding)["images_fake"]
-        of_db = np.concatenate([db for _, db in seen], axis=1)
-        return images, [w for w, _ in seen[:2]], of_db  # w of both networks
+        weights, of_db = zip(*seen, strict=True)
+        return images, weights[:2], np.concatenate(of_db, axis=1)  # of both networks
 
     monkeypatch.setattr(case.gan, "nnapplygrade", spy)
     images, start, of_db = run(0)
@@ -394,7 +386,7 @@ def test_relative_difference():
 
 
 @ONE
-def test_bad_files(case, tmp_path, nothing_runs):
+def test_bad_files(case, tmp_path):
     """One line names the file: of what cannot be read, and of what is no record."""
     content = case.file.read_bytes()
     bad = {f"cut{size}": content[:size] for size in (30, 200, len(content) // 2)}
@@ -427,7 +419,7 @@ def test_bad_files(case, tmp_path, nothing_runs):
         ({"discriminator": 5.0}, "discriminator"),
     ],
 )
-def test_bad_records(changed, name, case, tmp_path, nothing_runs):
+def test_bad_records(changed, name, case, tmp_path):
     """One line names the file and the variable."""
     file = tmp_path / "record.mat"
     record = case.record | changed
@@ -480,8 +472,7 @@ c_loss:"NaN",d_loss:"0.358400"
 save_sample:./pics/epoch_2_t_10.png
 """
 OTHER = 'c_loss:"1.5",d_loss:"2.5"\n'
-TEN_STEPS = ("--images-num", 160, "--batch-size", 16)  # an epoch
-MBGD = ("--script", "gan_mbgd", *TEN_STEPS)
+MBGD = ("--script", "gan_mbgd", "--images-num", 160, "--batch-size", 16)  # 10 steps
 
 
 @pytest.fixture
@@ -574,7 +565,7 @@ def test_where_rounding_may_decide(script, steps, last_told, logs):
             assert out[-1].startswith(f"equal up to epoch {last_told}, ")
 
 
-def test_gan_adams_default_run(tmp_path, nothing_runs):
+def test_gan_adams_default_run(tmp_path):
     """Its first line is beyond rounding: that is said at once, and what to do."""
     (tmp_path / "matlab.log").write_text(log_of(3, 1000))
     words = [tmp_path / "matlab.log", "--script", "gan_adam", "--seed", 7]
@@ -665,42 +656,34 @@ def test_the_port_runs_as_far_as_it_can_be_told(
     gan, data, small_networks, tmp_path, monkeypatch
 ):
     """And no further, with the flags given through: without one it is different."""
-    file = tmp_path / "matlab.log"
-    other = tmp_path / "other.mat"
+    file, other = tmp_path / "matlab.log", tmp_path / "other.mat"
     savemat(other, {"train_x": loadmat(data)["train_x"][::-1]})
     flags = ["--images-num=200", "--batch-size=20", "--seed=7", "--learning-rate=0.002"]
     flags += [f"--data={other}"]
     with contextlib.redirect_stdout(io.StringIO()) as out:
         gan.main(gan.options([*flags, "--epoch=4", f"--pics={tmp_path}"]))
     log = out.getvalue()
-    runs = []
-    run = gan.main
+    run, runs = gan.main, []
+    monkeypatch.setattr(gan, "main", lambda opt: runs.append(opt.epoch) or run(opt))
+    monkeypatch.setitem(compare_printed.STEPS_BEFORE_ROUNDING, gan.SCRIPT, 29)
 
-    def main(opt):
-        runs.append(opt.epoch)
-        return run(opt)
-
-    def verdict(flags=flags, thing=file):
+    def verdict(log, flags=flags, thing=file):
+        file.write_text(log)
         status, out, err = compare(thing, "--script", gan.SCRIPT, *flags)
         return status, (err or out).splitlines()[-1]
 
-    monkeypatch.setattr(gan, "main", main)
-    monkeypatch.setitem(compare_printed.STEPS_BEFORE_ROUNDING, gan.SCRIPT, 29)
-    file.write_text(log)
     for thing in file, tmp_path:
-        status, last = verdict(thing=thing)
+        status, last = verdict(log, thing=thing)
         assert status == 3 and last.startswith("equal up to epoch 2, "), last
     for i in range(5):  # without images_num or batch_size the pictures are others
-        assert verdict([*flags[:i], *flags[i + 1 :]])[0] == (2 if i < 2 else 1)
+        assert verdict(log, [*flags[:i], *flags[i + 1 :]])[0] == (2 if i < 2 else 1)
     runs.clear()
-    file.write_text("".join(log.splitlines(True)[:2]))
-    status, last = verdict()
+    status, last = verdict("".join(log.splitlines(True)[:2]))
     assert status == 0 and last.startswith("equal: 1 epochs, to the last digit ")
     losses = re.findall('d_loss:"(.*?)"', log)
     for e, status in (1, 1), (2, 1), (3, 3):
         wrong = f"{float(losses[e - 1]) + 1e-6:f}"
-        file.write_text(log.replace(losses[e - 1], wrong))
-        assert verdict()[0] == status
+        assert verdict(log.replace(losses[e - 1], wrong))[0] == status
     assert runs == [1, 2, 2, 2]
 
 
