@@ -108,8 +108,6 @@ def run_port(record, data, start=None, rounding=0):
     images_fake. data: the file of images. start: the checkpoint to go on from, or None.
     rounding: 0 for the port as it is; 1 and 2 sum products in another order and change
     the starting weights and each db in the last bit, at random.
-
-    Where the script fails, so does this.
     """
     gan = importlib.import_module(record["script"])
     original = dict(vars(gan))
@@ -166,9 +164,9 @@ def run_port(record, data, start=None, rounding=0):
 
 def go_on_from(start, gan, run, generator, discriminator):
     """Take the state of the checkpoint `start`, but none of its settings."""
-    file = argparse.Namespace(checkpoint=start["file"])  # named if beta1 is another
-    gan.fill_network(file, generator, start["generator"])
-    gan.fill_network(file, discriminator, start["discriminator"])
+    named = argparse.Namespace(checkpoint="--from")  # where beta1, say, is another
+    gan.fill_network(named, generator, start["generator"])
+    gan.fill_network(named, discriminator, start["discriminator"])
     *words, used = start["rng_state"].tolist()
     gan.stream.set_state(("MT19937", words, used))
     run["e"] = start["e"]
@@ -273,9 +271,7 @@ def read_record(file):
     """
     saved = checkpoints.load_variables(file, RECORD_NAMES)
     try:
-        script = checkpoints.text(saved, "script")
-        if script not in SCRIPTS:
-            raise ValueError(f"script must be {' or '.join(SCRIPTS)}")
+        script = checkpoints.choice(saved, "script", SCRIPTS)
         record = {"script": script, **checkpoints.read_settings(saved)}
         # control characters could confuse a terminal
         record["producer"] = repr(checkpoints.text(saved, "producer"))
@@ -311,7 +307,7 @@ def read_start(record, opt):
     for name, x in needed.items():
         if found[name] != x:
             fail(f"--from {opt.start}: {name} is {found[name]}; the record needs {x}")
-    return start | {"file": opt.start}
+    return start
 
 
 def check_images(record, data):

@@ -395,37 +395,31 @@ def test_bad_files(case, tmp_path):
         (tmp_path / f"{name}.mat").write_bytes(x)
     for name in [*bad, "missing"]:
         file = tmp_path / f"{name}.mat"
-        for words in [file], [case.file, "--from", file], [case.file, "--data", file]:
-            assert str(file) in refused(*words)
+        assert str(file) in refused(file)
+        assert str(file) in refused(case.file, "--from", file)
     assert "-v7.3" in refused(tmp_path / "v7.3.mat")
     assert str(case.file) in refused(case.file, "--from", case.file)
     assert case.checkpoint in refused(case.checkpoint)
 
 
 @ONE
-@pytest.mark.parametrize(
-    "changed, name",
-    [
-        ({"images_check": None}, "images_check"),
-        ({"c_loss": np.ones(11), "d_loss": np.ones(11)}, "c_loss"),
-        ({"c_loss": [], "d_loss": []}, "c_loss"),
-        ({"epoch": 1.0}, "c_loss"),
-        ({"epoch": 0.0}, "epoch"),
-        ({"first": -1.0}, "first"),
-        ({"script": "gan_sgd"}, "script"),
-        ({"producer": 7.0}, "producer"),
-        ({"images_fake": np.ones((784, 60))}, "images_fake"),
-        ({"images_check": np.ones(3)}, "images_check"),
-        ({"discriminator": 5.0}, "discriminator"),
-    ],
-)
-def test_bad_records(changed, name, case, tmp_path):
-    """One line names the file and the variable."""
+def test_bad_records(case, tmp_path):
+    """One line names the file and the variable, the last one that is changed."""
     file = tmp_path / "record.mat"
-    record = case.record | changed
-    savemat(file, {x: y for x, y in record.items() if y is not None})
-    line = refused(file)
-    assert name in line and str(file) in line, line
+    for changed in (
+        {"images_check": np.ones(3)},
+        {"images_fake": np.ones((784, 60))},
+        {"d_loss": np.ones(11), "c_loss": np.ones(11)},
+        {"d_loss": [], "c_loss": []},
+        {"epoch": 0.0},
+        {"first": -1.0},
+        {"script": "gan_sgd"},
+        {"producer": 7.0},
+        {"discriminator": 5.0},
+    ):
+        savemat(file, case.record | changed)
+        line = refused(file)
+        assert str(file) in line and list(changed)[-1] in line, line
 
 
 @pytest.mark.parametrize(
