@@ -502,6 +502,7 @@ def test_logs_in_any_form(log, logs):
     for pair in (LINES, log), (log, LINES):
         status, out = logs(*pair)
         assert status == 0 and "equal: 2 epochs, to the last digit" in out[-1], out
+        assert out[-3].split() == "1 4.231139 4.231139 0.327198 0.327198".split()
 
 
 @pytest.mark.parametrize(
@@ -563,7 +564,9 @@ def test_gan_adams_default_run(tmp_path):
     """Its first line is beyond rounding: that is said at once, and what to do."""
     (tmp_path / "matlab.log").write_text(log_of(3, 1000))
     words = [tmp_path / "matlab.log", "--script", "gan_adam", "--seed", 7]
-    assert "record_run('gan_adam.m', 'record.mat', 7, 2, 6000)" in refused(*words)
+    line = refused(*words)
+    assert "step 1000," in line and "record_run('gan_adam.m', " in line
+    assert "'record.mat', 7, 2, 6000)" in line
 
 
 def test_logs_with_gaps(logs):
