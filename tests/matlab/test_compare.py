@@ -333,27 +333,43 @@ def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
         seen.append((nn["layers"][1]["w"], layer["db"] - layer["d"].mean(axis=0)))
         return update(nn, learning_rate)
 
-    def run(rounding):
+    def run(*rounding):
         seen.clear()
-        images = compare_matlab.run_port(case.read, data, None, rounding)["images_fake"]
+        run = compare_matlab.run_port(case.read, data, None, *rounding)
         weights, of_db = zip(*seen, strict=True)
-        return images, weights[:2], np.concatenate(of_db, axis=1)  # of both networks
+        return (
+            run["images_fake"],
+            weights[:2],
+            np.concatenate(of_db, axis=1),
+        )  # of both networks
 
     monkeypatch.setattr(case.gan, "nnapplygrade", spy)
-    images, start, of_db = run(0)
+    images, start, of_db = run()
     assert not of_db.any()
     with monkeypatch.context() as patch:
         patch.setattr(compare_matlab, "LAST_BIT", 0)
         other_sums, other_start, of_db = run(rounding)
     assert np.array_equal(start[0], other_start[0]) and not of_db.any()
-    monkeypatch.setattr(compare_matlab, "mtimes_backwards", case.gan.mtimes)
-    monkeypatch.setattr(compare_matlab, "mtimes_in_halves", case.gan.mtimes)
+    mtimes, used = case.gan.mtimes, set()
+    for name in "mtimes_backwards", "mtimes_in_halves":
+        monkeypatch.setattr(
+            compare_matlab, name, lambda *x, name=name: used.add(name) or mtimes(*x)
+        )
     other_bits, other_start, of_db = run(rounding)
+    assert used == {("mtimes_backwards", "mtimes_in_halves")[rounding - 1]}
     assert 0 < abs(of_db).max() < 1e-15
     for x, y in zip(start, other_start, strict=True):
         assert 0 < abs(x - y).max() < 1e-16
     for other in other_sums, other_bits:
         assert 0 < abs(other - images).max() < 1e-9
+
+
+def test_other_sums():
+    """Of the same terms in another order."""
+    a, b = np.random.RandomState(0).rand(2, 60, 60)
+    for mtimes in compare_matlab.mtimes_backwards, compare_matlab.mtimes_in_halves:
+        np.testing.assert_allclose(mtimes(a, b), a @ b, rtol=1e-13)
+        assert (mtimes(a, b) != np.matmul(a, b, order="F")).any()
 
 
 def test_limits(monkeypatch):
