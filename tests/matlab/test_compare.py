@@ -336,12 +336,8 @@ def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
     def run(*rounding):
         seen.clear()
         run = compare_matlab.run_port(case.read, data, None, *rounding)
-        weights, of_db = zip(*seen, strict=True)
-        return (
-            run["images_fake"],
-            weights[:2],
-            np.concatenate(of_db, axis=1),
-        )  # of both networks
+        weights, of_db = zip(*seen, strict=True)  # of both networks in turn
+        return run["images_fake"], weights[:2], np.concatenate(of_db, axis=1)
 
     monkeypatch.setattr(case.gan, "nnapplygrade", spy)
     images, start, of_db = run()
