@@ -329,8 +329,8 @@ def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
     seen = []
 
     def spy(nn, learning_rate):
-        layer = nn["layers"][-1]
-        seen.append((nn["layers"][1]["w"], layer["db"] - layer["d"].mean(axis=0)))
+        layer = nn["layers"][1]
+        seen.append((layer["w"], layer["db"] - layer["d"].mean(axis=0)))
         return update(nn, learning_rate)
 
     def run(*rounding):
