@@ -182,10 +182,12 @@ def test_altered_records_are_different(case, tmp_path, limits):
 @ONE
 def test_a_record_that_broke_off(case, tmp_path):
     """Equal as far as it goes, and that is said; a wrong loss in it is different."""
-    short = {name: case.record[name][:6] for name in ("c_loss", "d_loss")}
-    short = case.record | short
-    status, last = verdict_of(short, tmp_path)
-    assert status == 3 and last.startswith("equal up to step 6 of 10; there the")
+    for steps in 1, 6:
+        losses = {name: case.record[name][:steps] for name in ("c_loss", "d_loss")}
+        short = case.record | losses
+        status, last = verdict_of(short, tmp_path)
+        assert status == 3, last
+        assert last.startswith(f"equal up to step {steps} of 10; there the")
     assert verdict_of(altered(short, "c_loss", 1.001, 5), tmp_path)[0] == 1
 
 
