@@ -49,28 +49,23 @@ def main(argv):
     here = os.path.dirname(os.path.abspath(__file__))
     out = argv[1] if len(argv) == 2 else os.path.join(here, "mnist_uint8.mat")
     idx = {name: read_idx(argv[0], *FILES[name]) for name in FILES}
-    train_order, test_order = matlab_order(
-        labels(idx["train_y"]), labels(idx["test_y"])
-    )
+    train_digits, test_digits = labels(idx["train_y"]), labels(idx["test_y"])
+    train_order, test_order = matlab_order(train_digits, test_digits)
     variables = {
         "train_x": images(idx["train_x"])[train_order],
-        "train_y": one_hot(labels(idx["train_y"]))[train_order],
+        "train_y": one_hot(train_digits)[train_order],
         "test_x": images(idx["test_x"])[test_order],
-        "test_y": one_hot(labels(idx["test_y"]))[test_order],
+        "test_y": one_hot(test_digits)[test_order],
     }
     for name, rows in variables.items():
         if hashlib.sha256(rows.tobytes()).hexdigest() != SHA256[name]:
-            fail(
-                f"{name}: came out in another order, its SHA-256 is not {SHA256[name]}"
-            )
+            fail(f"{name}: came out in another order, SHA-256 is not {SHA256[name]}")
     try:
         with open(out, "wb") as f:
             f.write(mat_file(variables))
     except OSError as error:
         fail(f"{out}: cannot be written ({error.strerror})")
-    sizes = [
-        f"{name} {rows.shape[0]}x{rows.shape[1]}" for name, rows in variables.items()
-    ]
+    sizes = [f"{name} {len(rows)}x{rows.shape[1]}" for name, rows in variables.items()]
     print(f"{out}: " + ", ".join(sizes))
     return 0
 
@@ -88,9 +83,7 @@ def matlab_order(train_labels, test_labels):
     that of a fresh MATLAB, as after rng(0), from which 213,377,645 pairs of 32-bit
     words had been drawn before.
 
-    That place was found by search. What it rests on: two files that MATLAB wrote in
-    2013 and 2020 from that file hold 100 and 250 of its images, and all 350 stand where
-    this order has them (tests/matlab/mnist_order.json has the numbers and the sources).
+    That place was found by search; data/README.md says what it rests on.
     """
     # NumPy's MT19937 with the seed of a fresh MATLAB
     stream = np.random.RandomState(5489)

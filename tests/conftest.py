@@ -82,6 +82,20 @@ def golden_run(request, tmp_path_factory):
     return run
 
 
+def last_noise(gan):
+    """The noise of the last batch of golden_run, (60, 100), drawn once more.
+
+    The stream is then where the run left it.
+    """
+    gan.rng(0)
+    gan.nnsetup([100, 512, 784]), gan.nnsetup([784, 512, 1])
+    for _ in range(2):
+        gan.randperm(6000)
+        for _ in range(100):
+            noise = gan.unifrnd(-1, 1, 60, 100)
+    return noise
+
+
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory):
     """A .mat file with 400 made-up pictures: the path."""

@@ -3,15 +3,11 @@
 import gzip
 import hashlib
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import DATA, ROOT, load_tool
+from conftest import DATA, load_tool, run_script
 from scipy.io import loadmat
-
-TOOL = os.path.join(ROOT, "data", "make_mnist_mat.py")
 
 
 @pytest.fixture
@@ -20,12 +16,6 @@ def tool(monkeypatch):
     tool = load_tool("data/make_mnist_mat.py")
     monkeypatch.setattr(tool, "PAIRS_DRAWN_BEFORE", 7)
     return tool
-
-
-def name_of(tool, name, form):
-    """The IDX file of a variable, named as some sources do."""
-    file = tool.FILES[name][0]
-    return file.replace("-idx", ".idx") if "dot" in form else file
 
 
 def idx_files(folder, tool, monkeypatch, form=""):
@@ -39,7 +29,7 @@ def idx_files(folder, tool, monkeypatch, form=""):
         "train": np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8], np.uint8),
         "test": np.array([2, 7, 1, 8, 2, 8, 1], np.uint8),
     }
-    expected, files, sums = {}, {}, {}
+    expected, known, sums = {}, {}, {}
     stream = np.random.RandomState(5489)
     stream.random_sample(7)  # the pairs that were drawn before
     for part in "train", "test":
@@ -50,18 +40,20 @@ def idx_files(folder, tool, monkeypatch, form=""):
         images = np.arange(len(labels) * 784, dtype=np.uint32).reshape(-1, 784) * 7
         images = (images % 253).astype(np.uint8)
         one_hot = np.eye(10, dtype=np.uint8)[labels]
-        head = np.array([2051, len(labels), 28, 28], ">i4").tobytes()
-        files[f"{part}_x"] = head + images.tobytes()
-        head = np.array([2049, len(labels)], ">i4").tobytes()
-        files[f"{part}_y"] = head + labels.tobytes()
-        expected[f"{part}_x"] = images[order]
-        expected[f"{part}_y"] = one_hot[order]
-    known = {}
-    for name, idx in files.items():
-        known[name] = (tool.FILES[name][0], hashlib.md5(idx).hexdigest())
-        sums[name] = hashlib.sha256(expected[name].tobytes()).hexdigest()
-        path = folder / (name_of(tool, name, form) + (".gz" if "gz" in form else ""))
-        path.write_bytes(gzip.compress(idx) if "gz" in form else idx)
+        for name, head, content, rows in (
+            (f"{part}_x", [2051, len(labels), 28, 28], images, images),
+            (f"{part}_y", [2049, len(labels)], labels, one_hot),
+        ):
+            idx = np.array(head, ">i4").tobytes() + content.tobytes()
+            file = tool.FILES[name][0]
+            known[name] = (file, hashlib.md5(idx).hexdigest())
+            expected[name] = rows[order]
+            sums[name] = hashlib.sha256(rows[order].tobytes()).hexdigest()
+            if "dot" in form:
+                file = file.replace("-idx", ".idx")
+            if "gz" in form:
+                file, idx = file + ".gz", gzip.compress(idx)
+            (folder / file).write_bytes(idx)
     monkeypatch.setattr(tool, "FILES", known)
     monkeypatch.setattr(tool, "SHA256", sums)
     return expected
@@ -92,12 +84,10 @@ def refused(tool, folder, capsys):
 
 
 def test_tool_refuses_other_files(tool, tmp_path, monkeypatch, capsys):
-    """Missing, swapped, cut short, other bytes; or an order that comes out wrong."""
+    """Swapped, cut short, other bytes; or an order that comes out wrong."""
     idx_files(tmp_path, tool, monkeypatch, "gz")
     labels = tmp_path / "t10k-labels-idx1-ubyte.gz"
     content = labels.read_bytes()
-    labels.unlink()
-    assert "t10k-labels-idx1-ubyte" in refused(tool, tmp_path, capsys)
     swapped = (tmp_path / "train-labels-idx1-ubyte.gz").read_bytes()
     for other in swapped, content[:-6], b"no gzip", b"", gzip.compress(b"not MNIST"):
         labels.write_bytes(other)
@@ -108,8 +98,8 @@ def test_tool_refuses_other_files(tool, tmp_path, monkeypatch, capsys):
 
 
 def test_tool_as_a_program(tmp_path):
-    command = [sys.executable, TOOL, str(tmp_path), str(tmp_path / "out.mat")]
-    end = subprocess.run(command, capture_output=True, text=True)
+    """A folder without the files."""
+    end = run_script("data/make_mnist_mat", tmp_path, "out.mat", cwd=tmp_path)
     assert end.returncode == 2 and end.stdout == ""
     assert end.stderr.count("\n") == 1 and "train-images-idx3-ubyte" in end.stderr
     assert os.listdir(tmp_path) == []
@@ -126,6 +116,3 @@ def test_columns_are_in_matlabs_pixel_order(gan):
     # the original's own three lines, in NumPy's terms
     matlab = rows.reshape(60000, 28, 28, order="F").transpose(0, 2, 1)
     np.testing.assert_array_equal(train_x, matlab.reshape(60000, 784, order="F")[:300])
-    picture = train_x[0].reshape(28, 28, order="F")
-    np.testing.assert_array_equal(picture, rows[0].reshape(28, 28))
-    assert (picture != picture.T).any()

@@ -26,53 +26,24 @@ with open(os.path.join(ROOT, "data", "randn_edges.txt"), encoding="ascii") as f:
 # ------------------------------------------------------------ numbers that MATLAB saved
 
 
-def floridyn_randn(gan):
-    """The 1000 normal numbers whose checksum in MATLAB is known: (1, 1000)."""
-    gan.rng(1234)
-    return gan.randn(1, 1000)
-
-
-def ccnorm_sums(gan):
-    """y = reshape(x, 100, 1, 10) + randn(100, 50, 10) with x = randn(100, 10).
-
-    The shape of y is (100, 50, 10).
-    """
-    gan.rng(0)
-    x = gan.randn(100, 10)
-    return x[:, None, :] + gan.randn(100, 500).reshape(100, 50, 10, order="F")
-
-
-DRAWN = {"floridyn": floridyn_randn, "ccnorm": ccnorm_sums}
-
-
 def sha256(y):
     """The checksum of an array's bytes, column by column, as little-endian doubles."""
     return hashlib.sha256(y.astype("<f8").tobytes(order="F")).hexdigest()
 
 
-@pytest.mark.parametrize("name, draw", DRAWN.items())
-def test_saved_normal_numbers(gan, name, draw):
+@pytest.mark.parametrize("name", ["floridyn", "ccnorm"])
+def test_saved_normal_numbers(gan, name):
     """A thousand, and fifty thousand sums; some digits, then the checksum of all."""
-    y = draw(gan)
+    if name == "floridyn":
+        gan.rng(1234)
+        y = gan.randn(1, 1000)
+    else:
+        gan.rng(0)
+        x = gan.randn(100, 10)
+        y = x[:, None, :] + gan.randn(100, 500).reshape(100, 50, 10, order="F")
     first = [float.fromhex(x) for x in SAVED[name]["first"]]
     assert y.ravel("F")[: len(first)].tolist() == first
     assert sha256(y) == SAVED[name]["sha256"]
-
-
-@pytest.mark.parametrize("strip", [1, 60, 140, 223, 255, 256])
-@pytest.mark.parametrize("change", [-1, 1])
-def test_one_digit_of_one_edge_shows(one, tmp_path, monkeypatch, strip, change):
-    """Edges are seen by both files, to the 15th digit: 255 is where the tail begins."""
-    lines = TABLE.copy()
-    decimals = 15 if lines[strip].startswith("0") else 14
-    lines[strip] = f"{float(lines[strip]) + change * 10**-decimals:.{decimals}f}"
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "randn_edges.txt").write_text("\n".join(lines))
-    right = floridyn_randn(one)
-    monkeypatch.setattr(one, "HERE", str(tmp_path))
-    assert (floridyn_randn(one) == right).any()
-    for name, draw in DRAWN.items():
-        assert sha256(draw(one)) != SAVED[name]["sha256"]
 
 
 def test_one_stream_for_all(gan):
@@ -125,12 +96,9 @@ def test_randperm_of_13340(gan):
 
 
 def test_importing_reads_no_table(tmp_path):
-    """The script alone in a folder shows its flags, and names what it lacks."""
+    """The script alone in a folder names what it lacks, in one line."""
     script = shutil.copy(os.path.join(ROOT, f"{ONE}.py"), tmp_path)
-    script = script.removesuffix(".py")
-    end = run_script(script, "--help", cwd=tmp_path)
-    assert (end.returncode, end.stderr) == (0, "")
-    end = run_script(script, "--data", DATA, cwd=tmp_path)
+    end = run_script(script.removesuffix(".py"), "--data", DATA, cwd=tmp_path)
     assert (end.returncode, end.stdout) == (2, "")
     assert end.stderr.count("\n") == 1 and "randn_edges.txt" in end.stderr
 
@@ -150,10 +118,7 @@ OCTAVE_DRAWS = f"""
     end
     matlab_random('seed', 1234);
     floridyn = matlab_random('randn', 1, 1000);
-    matlab_random('seed', 0);
-    x = matlab_random('randn', 100, 10);
-    y = reshape(x, 100, 1, 10) + reshape(matlab_random('randn', 100, 500), 100, 50, 10);
-    save('-v7', 'numbers.mat', 'start', 'kk', 'noise', 'floridyn', 'y');
+    save('-v7', 'numbers.mat', 'start', 'kk', 'noise', 'floridyn');
 """
 
 
@@ -173,7 +138,6 @@ def test_octave_draws_the_same(one, tmp_path):
     noise = np.concatenate([one.rand(60, 100) for _ in range(100)])
     np.testing.assert_array_equal(theirs["noise"], noise)
     assert sha256(theirs["floridyn"]) == SAVED["floridyn"]["sha256"]
-    assert sha256(theirs["y"]) == SAVED["ccnorm"]["sha256"]
 
 
 @OCTAVE
@@ -208,29 +172,20 @@ PRINTED = """
 123456789 [randn(1, 1) for _ in range(5)]
 0.2265 0.0256107 0.0376636 0.364848 -1.05838
 
-# stackoverflow.com/questions/38461588, as the next one; then as MATLAB displays it
-1 randn(1, 1)
--0.649013765191241
-
-1 rand(1, 1)
-0.417022004702574
-
-1 randn(1, 5)
--0.6490 1.1812 -0.7585 -1.1096 -0.8456
-
-# MATLAB R2025b, with all digits: chebfunjax's example of Belyaev
+# MATLAB R2025b, with all digits: chebfunjax's example of Belyaev; the first ones also
+# at stackoverflow.com/questions/38461588, with one more
 1 randn(1, 4)
 -0.64901376519124065 1.1811660419655317 -0.7584532972836916 -1.1096130385015222
 
 on rand(1, 4)
 0.1862602113776709 0.34556072704304774 0.39676747423066994 0.53881673400335695
 
-# mathworks.com/help/matlab/ref/rand.html; then as MATLAB shows it
+1 randn(1, 5)
+-0.6490 1.1812 -0.7585 -1.1096 -0.8456
+
+# mathworks.com/help/matlab/ref/rand.html
 5489 rand(1, 5)
 0.8147 0.9058 0.1270 0.9134 0.6324
-
-22 rand(1, 5)
-0.2085 0.4817 0.4205 0.8592 0.1712
 
 # rand('twister',1337), A = rand(3,5), columns 1 and 5:
 # stackoverflow.com/questions/18486241
@@ -238,15 +193,15 @@ on rand(1, 4)
 0.262024675015582 0.158683972154466 0.278126519494360
 0.125057926335599 0.983548605143641 0.443224868645128
 
-# right after start-up: mathworks.com/help/matlab/ref/randperm.html, as the next one
+# right after start-up: mathworks.com/help/matlab/ref/randperm.html
 0 randperm(6)
 6 3 5 1 2 4
 
-0 randperm(8)
-6 3 7 8 5 1 2 4
+# a public m-file
+1 randperm(15)
+3 15 6 5 7 13 4 8 9 1 11 10 12 2 14
 
-# people.math.sc.edu/Burkardt/m_src, matlab_random_test.txt of R2020a, R2020b, R2021b;
-# with the first four of the next, MATLAB's help of 2009 too (bruv81b.html)
+# people.math.sc.edu/Burkardt/m_src, matlab_random_test.txt of R2020a, R2020b, R2021b
 0 rand(1, 11)
 0.8147 0.9058 0.1270 0.9134 0.6324 0.0975 0.2785 0.5469 0.9575 0.9649 0.1576
 
@@ -255,62 +210,19 @@ on rand(3, 4)
 0.9572 0.1419 0.7922 0.0357
 0.4854 0.4218 0.9595 0.8491
 
-on rand(5, 5)
-0.9340 0.6555 0.0462 0.9502 0.7952
-0.6787 0.1712 0.0971 0.0344 0.1869
-0.7577 0.7060 0.8235 0.4387 0.4898
-0.7431 0.0318 0.6948 0.3816 0.4456
-0.3922 0.2769 0.3171 0.7655 0.6463
-
-123456789 [rand(1, 1) for _ in range(5)]
-0.532833 0.534137 0.509553 0.713564 0.256999
-
-987654321 [rand(1, 1) for _ in range(5)]
-0.0729883 0.216037 0.464753 0.62259 0.618388
-
-# the projectors of the toolbox faust
-42 rand(5, 5)[:4]
-0.3745 0.1560 0.0206 0.1834 0.6119
-0.9507 0.0581 0.9699 0.3042 0.1395
-0.7320 0.8662 0.8324 0.5248 0.2921
-0.5987 0.6011 0.2123 0.4319 0.3664
-
 # std2 in a public m-file
 42 rand(100, 100).std(ddof=1)
 0.287630126526993
-
-# public m-files, as the next two and randi(10, 8)
-123 rand(1, 5)
-0.6965 0.2861 0.2269 0.5513 0.7195
-
-1 randperm(15)
-3 15 6 5 7 13 4 8 9 1 11 10 12 2 14
-
-0 randperm(7)
-6 3 7 5 1 2 4
 
 # help: random numbers with specific mean and variance; their mean, deviation, variance
 0 spread(5 * randn(1000, 1) + 500)
 499.8368 4.9948 24.9483
 
-# help: random numbers within a specific range; the smallest and the largest
-0 limits(50 * rand(1000, 1) + 50)
-50.0261 99.9746
-
-# the same page
-0 limits(randi([-10, 10], 1, 1000))
--10 10
-
-# the first 36 also as randi(10, 6), the first ten in randi's help (archive.fo/PH8Nz)
-0 randi(10, 8)
+# a public m-file; the numbers begin as in randi's help (archive.fo/PH8Nz)
+0 randi(10, 8)[:3]
 9 10 5 7 3 5 8 10
 10 10 10 8 1 4 8 4
 2 2 8 8 1 8 3 6
-10 10 10 4 9 8 7 3
-7 10 7 7 7 2 7 8
-1 5 1 2 4 5 2 3
-3 9 9 8 10 5 2 6
-6 2 10 1 1 7 5 7
 
 # stackoverflow.com/questions/66950410
 2 randi([-10, 10], 4, 4)
@@ -328,7 +240,6 @@ def test_numbers_that_matlab_printed(gan):
         **vars(gan),
         "randi": matlab.randi,
         "spread": lambda x: (x.mean(), x.std(ddof=1), x.var(ddof=1)),
-        "limits": lambda x: (x.min(), x.max()),
     }
     for entry in PRINTED.strip().split("\n\n"):
         head, *rows = [x for x in entry.split("\n") if x[0] != "#"]

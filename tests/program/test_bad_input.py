@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import (
     ONE,
-    POSIX,
     assert_refused,
     run_script,
     small_run_flags,
@@ -32,7 +31,7 @@ from scipy.sparse import csc_matrix
         ("--no-such-flag", ["1"]),
         ("--resume", ["run.mat"]),
         ("--epo", ["3"]),
-        ("--checkpoint", ["", ".", "none/"]),
+        ("--checkpoint", ["", ".", "none/", os.devnull]),
         ("--pics", ["", __file__]),
         ("--data", [""]),
     ],
@@ -50,22 +49,6 @@ def test_edges_of_the_flags(one):
     opt = one.options([str(x) for pair in flags.items() for x in pair])
     assert (opt.epoch, opt.batch_size, opt.images_num) == (1, 16, 16)
     assert one.options(["--learning-rate", "1.7e308"]).learning_rate == 1.7e308
-
-
-def test_the_command_line_within_another_program(one, monkeypatch):
-    """sys.argv may be empty there, or missing; flags as a list work all the same."""
-    monkeypatch.setattr(sys, "argv", [])
-    assert one.options([]).epoch == 100
-    monkeypatch.delattr(sys, "argv")
-    assert one.options(["--epoch", "3"]).epoch == 3
-
-
-@POSIX
-def test_a_pipe_is_no_checkpoint(one, tmp_path, capsys):
-    os.mkfifo(tmp_path / "pipe")
-    flags = ["--checkpoint", tmp_path / "pipe"]
-    assert_refused(one, flags, ["--checkpoint", tmp_path / "pipe"], capsys)
-    assert os.listdir(tmp_path) == ["pipe"]
 
 
 def test_places_that_cannot_be_written(one, small_data, capsys, tmp_path, monkeypatch):
@@ -93,39 +76,37 @@ def test_a_picture_that_cannot_be_written(one, small_data, capsys, tmp_path):
 # -------------------------------------------------------------------------- the images
 
 IMAGES = np.random.RandomState(2).randint(0, 256, (120, 784)).astype(np.uint8)
-BAD_IMAGES = {
-    "no train_x": {"other": IMAGES},
-    "(120, 783)": {"train_x": IMAGES[:, :783]},
-    "(120, 28, 28)": {"train_x": IMAGES.reshape(120, 28, 28)},
-    "(60, 784)": {"train_x": IMAGES[:60]},
-    "784 numbers, is (120, 1)": {"train_x": csc_matrix(IMAGES[:, :1].astype(float))},
-    "complex": {"train_x": IMAGES + 1j},
-    "784": {"train_x": "text"},
-    "784 numbers": {"train_x": {"a": 1.0}},
-    "is in 0..1;": {"train_x": IMAGES > 100},
-    "somewhere, is in 0..1;": {"train_x": IMAGES / 255},
-    "0..255": {"train_x": np.where(IMAGES == IMAGES.max(), np.nan, IMAGES)},
-    "in 0..255": {"train_x": np.where(IMAGES == 255, 255.5, IMAGES)},
-    "be in 0..255": {"train_x": IMAGES - 0.5},
-    "is in 0..0": {"train_x": np.zeros((120, 784))},
-    "cell": {"train_x": np.array([[1.0, "cell"]], object)},
-}
+BAD_IMAGES = [
+    IMAGES[:, :783],
+    IMAGES.reshape(120, 28, 28),
+    IMAGES[:60],
+    csc_matrix(IMAGES[:, :1].astype(float)),
+    IMAGES + 1j,
+    "text",
+    {"a": 1.0},
+    np.array([[1.0, "cell"]], object),
+    IMAGES > 100,
+    IMAGES / 255,
+    np.where(IMAGES == IMAGES.max(), np.nan, IMAGES),
+    np.where(IMAGES == 255, 255.5, IMAGES),
+    IMAGES - 0.5,
+    np.zeros((120, 784)),
+]
 
 
 def test_bad_images(one, capsys, tmp_path):
+    """One line, whatever is wrong with the images or with their file."""
     file = tmp_path / "bad.mat"
-    for words, variables in BAD_IMAGES.items():
+    flags = ["--data", file, "--images-num", 120]
+    for variables in [{"other": IMAGES}, *({"train_x": x} for x in BAD_IMAGES)]:
         savemat(file, variables)
-        words = words if words != "cell" else "train_x"
-        flags = ["--data", file, "--images-num", 120]
-        said = assert_refused(one, flags, [file, words], capsys)
+        said = assert_refused(one, flags, [file, "train_x"], capsys)
         assert said.count("\n") == 1
     for content in b"", b"no .mat file at all" * 50, b"MATLAB 5.0 MAT-file", bytes(500):
         file.write_bytes(content)
-        assert_refused(one, ["--data", file], [file], capsys)
-    missing = tmp_path / "missing.mat"
-    assert_refused(one, ["--data", missing], [missing], capsys)
-    assert_refused(one, ["--data", tmp_path], [tmp_path], capsys)
+        assert_refused(one, flags, [file], capsys)
+    for bad in tmp_path / "missing.mat", tmp_path:
+        assert_refused(one, ["--data", bad], [bad], capsys)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int16", "single", "double"])
@@ -197,13 +178,13 @@ def run_within(memory, *flags, cwd):
     return end.stderr
 
 
-def big_matrix(name, kind):
-    """A .mat file that declares gigabytes in a matrix of class number `kind`."""
+def big_matrix(name):
+    """A .mat file that declares gigabytes in a matrix of uint8."""
 
     def element(kind, content):
         return struct.pack("<II", kind, len(content)) + content
 
-    body = element(6, struct.pack("<II", kind, 0))
+    body = element(6, struct.pack("<II", 9, 0))
     body += element(5, struct.pack("<2i", 2**30, 784))
     body += element(1, name.ljust(8, b"\0")) + struct.pack("<II", 9, 2**31 - 8)
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
@@ -216,11 +197,10 @@ LINUX = pytest.mark.skipif(
 
 
 @LINUX
-@pytest.mark.parametrize("kind", [6, 9])  # double and uint8
 @pytest.mark.parametrize("name, flag", [(b"train_x", "--data"), (b"e", "--checkpoint")])
-def test_files_that_declare_gigabytes(name, flag, kind, tmp_path):
+def test_files_that_declare_gigabytes(name, flag, tmp_path):
     """One line that names the file, within two gigabytes."""
-    (tmp_path / "big.mat").write_bytes(big_matrix(name, kind))
+    (tmp_path / "big.mat").write_bytes(big_matrix(name))
     flags = ["--images-num", 60, flag, "big.mat"]
     assert "big.mat" in run_within(2 * 10**9, *flags, cwd=tmp_path)
 

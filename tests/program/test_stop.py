@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sys
 import time
 
 import numpy as np
@@ -91,44 +90,35 @@ def test_ctrl_c(small_data, tmp_path):
     assert_whole(tmp_path)
 
 
+# the function in whose call Ctrl-C comes, after how many calls; with --checkpoint or
+# without; words of the last line; epochs that are saved then. An epoch has 10 batches
+STOPS = [
+    ("unifrnd", 12, False, "--checkpoint FILE", 0),
+    ("unifrnd", 5, True, "anew", 0),
+    ("unifrnd", 17, True, "after epoch 1 ", 1),
+    ("flush_to_disk", 0, True, "after epoch 1 ", 1),  # while it saves the second
+    ("settings_of", 0, True, "not begun", 1),  # before it has read the file
+]
+
+
 @pytest.mark.usefixtures("small_networks")
 def test_ctrl_c_in_a_console(one, small_data, tmp_path, capsys, monkeypatch):
-    """In any batch, also before the first epoch is saved: the console goes on."""
+    """At any moment, one after the other on one file: the console goes on."""
     file = tmp_path / "run.mat"
     flags = small_run_flags(small_data, "--epoch", 3, "--pics", tmp_path)
-    unifrnd = one.unifrnd
-    handler = signal.getsignal(signal.SIGINT)
-    for batches, words in (12, "--checkpoint FILE"), (5, "no epoch"), (17, "epoch 1"):
-        calls = []
+    saving = [*flags, "--checkpoint", file]
+    for name, calls, saves, word, e in STOPS:
+        function, left = getattr(one, name), iter(range(calls))
 
-        def press(*arguments, calls=calls, batches=batches):
-            calls.append(1)
-            if len(calls) > batches:
+        def press(*arguments, function=function, left=left):
+            if next(left, None) is None:
                 raise KeyboardInterrupt
-            return unifrnd(*arguments)
+            return function(*arguments)
 
-        if batches != 12:
-            flags += ["--checkpoint", file]
         with monkeypatch.context() as patch:
-            patch.setattr(one, "unifrnd", press)
-            patch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
-            status, said = status_and_output(one, flags, capsys)
-        assert status == 130 and said.err.count("\n") == 1 and words in said.err
-        assert signal.getsignal(signal.SIGINT) is handler
-    # while it saves the second epoch: the first is what there is to go on from
-    with monkeypatch.context() as patch:
-        patch.setattr(one, "flush_to_disk", interrupted)
-        status, said = status_and_output(one, flags, capsys)
-    assert status == 130 and "epoch 1 " in said.err and epochs_in(file) == 1
-    # before it has read the file
-    with monkeypatch.context() as patch:
-        patch.setattr(one, "settings_of", interrupted)
-        status, said = status_and_output(one, flags, capsys)
-    assert status == 130 and said.err.count("\n") == 1 and "epoch" not in said.err
-    assert status_and_output(one, flags, capsys)[0] == 0
+            patch.setattr(one, name, press)
+            status, said = status_and_output(one, saving if saves else flags, capsys)
+        assert status == 130 and word in said.err.splitlines()[-1]
+        assert epochs_in(file) == e
+    assert status_and_output(one, saving, capsys)[0] == 0
     assert epochs_in(file) == 3
-
-
-def interrupted(*_):
-    """Ctrl-C comes just now."""
-    raise KeyboardInterrupt
