@@ -154,7 +154,8 @@ def command_of(name, flags):
 
 def small_run_flags(small_data, *more):
     """Flags of a run with 10 steps an epoch."""
-    return ["--data", small_data, "--images-num", 160, "--batch-size", 16, *more]
+    flags = ["--data", small_data, "--images-num", 160, "--batch-size", 16, *more]
+    return [str(x) for x in flags]
 
 
 def status_and_output(gan, flags, capsys):
@@ -169,12 +170,16 @@ def status_and_output(gan, flags, capsys):
 
 
 def assert_refused(gan, flags, words, capsys):
-    """Status 2, a last line with all `words`, no output; returns standard error."""
+    """Status 2, no output, one line with all `words`; returns it.
+
+    Before a line about a flag stands how to call the program.
+    """
     status, said = status_and_output(gan, flags, capsys)
     assert (status, said.out) == (2, ""), said
-    last = said.err.splitlines()[-1]
-    assert last.startswith(gan.NAME) and all(str(x) in last for x in words), said.err
-    return said.err
+    *usage, line = said.err.splitlines()
+    assert not usage or usage[0].startswith(f"usage: {gan.NAME}"), said.err
+    assert line.startswith(gan.NAME) and all(str(x) in line for x in words), said.err
+    return line
 
 
 def sums_of(folder):

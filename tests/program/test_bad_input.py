@@ -57,8 +57,7 @@ def test_places_that_cannot_be_written(one, small_data, capsys, tmp_path, monkey
     (tmp_path / "file").write_text("")
     flags = small_run_flags(small_data)
     for bad in "none/run.mat", "file/run.mat":
-        said = assert_refused(one, [*flags, "--checkpoint", bad], [f" {bad}:"], capsys)
-        assert said.count("\n") == 1
+        assert_refused(one, [*flags, "--checkpoint", bad], [f" {bad}:"], capsys)
     assert_refused(one, [*flags, "--pics", "file/pics"], ["file/pics"], capsys)
     assert os.listdir(tmp_path) == ["file"]
 
@@ -100,8 +99,7 @@ def test_bad_images(one, capsys, tmp_path):
     flags = ["--data", file, "--images-num", 120]
     for variables in [{"other": IMAGES}, *({"train_x": x} for x in BAD_IMAGES)]:
         savemat(file, variables)
-        said = assert_refused(one, flags, [file, "train_x"], capsys)
-        assert said.count("\n") == 1
+        assert_refused(one, flags, [file, "train_x"], capsys)
     for content in b"", b"no .mat file at all" * 50, b"MATLAB 5.0 MAT-file", bytes(500):
         file.write_bytes(content)
         assert_refused(one, flags, [file], capsys)

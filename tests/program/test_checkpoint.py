@@ -136,7 +136,7 @@ def test_a_finished_run_is_left_as_it_is(one, finished, tmp_path, capsys):
     assert os.listdir(tmp_path) == ["run.mat"]
     assert (tmp_path / "run.mat").read_bytes() == before
     # and a console gets the networks of the file
-    generator, _ = one.main(one.options([str(x) for x in flags]))
+    generator, _ = one.main(one.options(flags))
     saved = loadmat(tmp_path / "run.mat", simplify_cells=True)["generator"]
     np.testing.assert_array_equal(generator["layers"][2]["w"], saved["layers"][2]["w"])
     # and its stream
@@ -158,8 +158,7 @@ def test_other_settings_are_refused(one, finished, tmp_path, capsys):
     flags, before = finished
     for flag, (value, words) in OTHER_SETTINGS.items():
         more = ["--epoch", 3, flag, value, "--learning-rate", 0.5]
-        said = assert_refused(one, [*flags, *more], ["run.mat", words], capsys)
-        assert said.count("\n") == 1
+        assert_refused(one, [*flags, *more], ["run.mat", words], capsys)
     assert (tmp_path / "run.mat").read_bytes() == before
 
 
@@ -183,8 +182,7 @@ def test_other_images(one, finished, small_data, tmp_path, capsys):
     file = tmp_path / "moved.mat"
     savemat(file, {"train_x": images[::-1]})
     flags = [*flags, "--data", file, "--epoch", 3]
-    said = assert_refused(one, flags, ["run.mat", "other images"], capsys)
-    assert said.count("\n") == 1
+    assert_refused(one, flags, ["run.mat", "other images"], capsys)
     assert (tmp_path / "run.mat").read_bytes() == before
     savemat(file, {"train_x": images.astype(float)})
     assert status_and_output(one, flags, capsys)[0] == 0
@@ -287,7 +285,7 @@ def test_a_link_stays_one(one, small_data, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("small_networks")
-@pytest.mark.parametrize("times", [1, 6, 7])
+@pytest.mark.parametrize("times", [6, 7])
 def test_windows_locks(one, times, small_data, tmp_path, capsys, monkeypatch):
     """A scanner reads the file for a while: the run waits; for ever: it says so."""
     replace = os.replace
@@ -379,6 +377,5 @@ def test_files_that_are_no_checkpoint(one, finished, small_data, tmp_path, capsy
     cuts = [1, 127, 128, 200, *range(300, len(content), len(content) // 40), -1]
     for bad in contents + [content[:size] for size in cuts]:
         file.write_bytes(bad)
-        said = assert_refused(one, [*flags, "--epoch", 3], [file], capsys)
-        assert said.count("\n") == 1 and "()" not in said
+        assert "()" not in assert_refused(one, [*flags, "--epoch", 3], [file], capsys)
         assert file.read_bytes() == bad

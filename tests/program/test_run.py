@@ -93,7 +93,6 @@ def test_first_lines(name, images_num, line, tmp_path):
 def test_twice_in_a_process(one, small_data, tmp_path, capsys):
     """The same flags give the same to the bit, whatever ran between; a seed another."""
     flags = small_run_flags(small_data, "--epoch", 2, "--pics", tmp_path / "deep/pics")
-    flags = [str(x) for x in flags]
 
     def trained(*more):
         networks = one.main(one.options([*flags, *more]))
@@ -124,7 +123,7 @@ def test_single_precision(gan, small_data, tmp_path):
         file = str(tmp_path / f"{precision}.mat")
         flags = ["--epoch", 1, "--precision", precision, "--checkpoint", file]
         flags = small_run_flags(small_data, *flags, "--pics", tmp_path)
-        networks = gan.main(gan.options([str(x) for x in flags]))
+        networks = gan.main(gan.options(flags))
         runs.append(loadmat(file))
     for name in "c_loss", "d_loss":
         np.testing.assert_allclose(runs[1][name], runs[0][name], rtol=1e-4)
@@ -141,7 +140,7 @@ def test_gradient(gan, gradient, small_data, tmp_path):
     """The last residual is the right derivative, or the original's wrong one."""
     flags = ["--epoch", 1, "--gradient", gradient, "--pics", tmp_path, "--seed", 7]
     flags = small_run_flags(small_data, *flags)
-    _, discriminator = gan.main(gan.options([str(x) for x in flags]))
+    _, discriminator = gan.main(gan.options(flags))
     layer = discriminator["layers"][-1]
     labels = np.repeat([[0.0], [1.0]], 16, axis=0)
     right = gan.sigmoid(layer["z"]) - labels
@@ -195,7 +194,6 @@ def test_time_left(one, small_data, tmp_path, capsys, monkeypatch):
     """Shown in an epoch, and blank before its losses are printed."""
     shown = []
     monkeypatch.setattr(one, "show_line", lambda x: shown.append((x, printed())))
-    flags = ["--batch-size", 16, "--images-num", 400, "--epoch", 2]
     monkeypatch.setattr(one.time, "monotonic", lambda: 100 + 540.0 * len(shown))
     out = []
 
@@ -203,8 +201,8 @@ def test_time_left(one, small_data, tmp_path, capsys, monkeypatch):
         out.append(capsys.readouterr().out)
         return "".join(out).count("c_loss")
 
-    flags = ["--data", small_data, *flags, "--pics", tmp_path]
-    one.main(one.options([str(x) for x in flags]))
+    flags = ["--images-num", 400, "--epoch", 2, "--pics", tmp_path]
+    one.main(one.options(small_run_flags(small_data, *flags)))
     # 25 batches an epoch; the clock stands still for the first 20, 1080 s later
     assert shown[0] == ("epoch 1/2 batch 20/25 0 min 0 s left", 0)
     assert shown[1] == ("", 0)
@@ -246,7 +244,7 @@ def test_without_streams(one, small_data, tmp_path, monkeypatch):
     for stream in None, Terminal(False):
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(sys, "stderr", stream)
-        generator, _ = one.program(one.options([str(x) for x in flags]))
+        generator, _ = one.program(one.options(flags))
         assert generator["layers"][-1]["w"].shape == (24, 784)
     assert stream.text.count("c_loss") == 1
 
