@@ -79,41 +79,32 @@ def flags_of(small_data, folder, *more):
 
 
 @pytest.mark.usefixtures("small_networks")
-@pytest.mark.parametrize("precision", ["double", "single"])
-def test_cut_in_two(gan, precision, small_data, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "precision, batch_size, stops",
+    [("double", 16, [1, 2, 3]), ("single", 16, [1, 2, 3]), ("double", 32, [30, 60])],
+)
+def test_cut_in_two(gan, precision, batch_size, stops, small_data, tmp_path, capsys):
     """Losses, weights, moments, stream, output, pictures: as the uncut run's."""
     more = ["--learning-rate", 0.003, "--precision", precision, "--seed", 2**32 - 1]
-    parts = {"whole": [3], "cut": [1, 2, 3]}
+    more += ["--batch-size", batch_size]
     printed = {}
-    for name, epochs in parts.items():
+    for name, epochs in ("whole", stops[-1:]), ("cut", stops):
         (tmp_path / name).mkdir()
         printed[name] = ""
-        for e in epochs:
+        for before, e in zip([0, *epochs], epochs, strict=False):
             gan.rng(77)  # what another run left behind
             flags = flags_of(small_data, tmp_path / name, *more, "--epoch", e)
             status, said = status_and_output(gan, flags, capsys)
             assert status == 0
             printed[name] += said.out.replace(str(tmp_path / name), "")
-            if e > epochs[0]:
+            if before:
                 words = f"{gan.NAME}: {tmp_path / name / 'run.mat'}: going on after"
-                assert said.err == f"{words} epoch {e - 1}\n"
+                assert said.err == f"{words} epoch {before}\n"
     assert printed["whole"] == printed["cut"]
     assert sums_of(tmp_path / "whole") == sums_of(tmp_path / "cut")
-    assert loadmat(tmp_path / "cut" / "run.mat")["c_loss"].shape == (30, 1)
-
-
-@pytest.mark.usefixtures("small_networks")
-def test_many_short_epochs(one, small_data, tmp_path, capsys):
-    """60 epochs of 5 steps, half of them after a stop: as if never stopped."""
-    for name, epochs in ("cut", [30, 60]), ("whole", [60]):
-        for e in epochs:
-            more = ["--batch-size", 32, "--epoch", e]
-            flags = flags_of(small_data, tmp_path / name, *more)
-            (tmp_path / name).mkdir(exist_ok=True)
-            assert status_and_output(one, flags, capsys)[0] == 0
-    assert len(os.listdir(tmp_path / "cut" / "pics")) == 60
-    assert loadmat(tmp_path / "cut" / "run.mat")["c_loss"].shape == (300, 1)
-    assert sums_of(tmp_path / "cut") == sums_of(tmp_path / "whole")
+    assert len(os.listdir(tmp_path / "cut" / "pics")) == stops[-1]
+    steps = stops[-1] * 160 // batch_size
+    assert loadmat(tmp_path / "cut" / "run.mat")["c_loss"].shape == (steps, 1)
 
 
 @pytest.fixture
