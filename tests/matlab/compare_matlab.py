@@ -23,7 +23,6 @@ import importlib
 import io
 import math
 import os
-import sys
 import tempfile
 from unittest import mock
 
@@ -271,7 +270,7 @@ def read_record(file):
     """
     saved = checkpoints.load_variables(file, RECORD_NAMES)
     try:
-        script = checkpoints.choice(saved, "script", SCRIPTS)
+        script = checkpoints.text(saved, "script", SCRIPTS)
         record = {"script": script, **checkpoints.read_settings(saved)}
         # control characters could confuse a terminal
         record["producer"] = repr(checkpoints.text(saved, "producer"))
@@ -414,21 +413,10 @@ def options(argv=None):
 
 
 def main(argv=None):
-    """The program: whatever stops it ends quietly or in one line; its exit status."""
-    if hasattr(sys.stdout, "reconfigure"):  # names in any alphabet
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        opt = options(argv)
-        status = compare_record(opt) if opt.is_record else compare_printed.compare(opt)
-        sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        if not error.filename:  # standard output: what is left of it goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        fail(f"{error.filename or 'output'}: {error.strerror}")
+    """Compare as the command line says; returns the exit status."""
+    opt = options(argv)
+    return compare_record(opt) if opt.is_record else compare_printed.compare(opt)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    checkpoints.program(main)
