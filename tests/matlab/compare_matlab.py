@@ -272,8 +272,8 @@ def read_record(file):
     try:
         script = checkpoints.text(saved, "script", SCRIPTS)
         record = {"script": script, **checkpoints.read_settings(saved)}
-        # control characters could confuse a terminal
-        record["producer"] = repr(checkpoints.text(saved, "producer"))
+        # what is not ASCII could confuse, or stop, a terminal
+        record["producer"] = ascii(checkpoints.text(saved, "producer"))
         record["first"] = checkpoints.whole_number(saved, "first", 0)
         record["epoch"] = checkpoints.whole_number(saved, "epoch", record["first"] + 1)
         steps = record["images_num"] // record["batch_size"]  # of an epoch

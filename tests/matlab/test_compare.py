@@ -54,7 +54,7 @@ def record_of(script, data, file, first=0, epoch=2):
         patch.setattr(gan, "unifrnd", lambda *x: unifrnd(*x[:-1], sizes[784][0]))
         with contextlib.redirect_stdout(io.StringIO()):
             nets = gan.main(opt)
-    record = {"script": script, "producer": "MATLAB 9.14\x1b"}
+    record = {"script": script, "producer": "MATLAB 9.14\x1b 图"}
     record |= {name: float(vars(opt)[name]) for name in compare_matlab.SETTINGS}
     record |= {"first": float(first), "epoch": float(epoch)}
     record |= {x: np.array(opt.run[x][5 * first :]) for x in ("c_loss", "d_loss")}
@@ -146,7 +146,7 @@ def test_equal(case, tmp_path):
     """From scratch and from a checkpoint; the losses that both printed are shown."""
     status, out, _ = compare(case.file)
     assert status == 0 and "\nequal: 10 steps and the final state" in out
-    assert out.startswith(f"{case.gan.SCRIPT}: 'MATLAB 9.14\\x1b' ")
+    assert out.startswith(f"{case.gan.SCRIPT}: 'MATLAB 9.14\\x1b \\u56fe' ")
     assert ".layers{" in out
     assert "epoch 1..2" in out and "images_num 300" in out
     for step in 1, 5, 10:
