@@ -2,15 +2,15 @@
 
     python tests/recipes/digits.py run.mat
 
-It writes two files, in the place of older ones of these names:
+It writes two files here, in the place of older ones of these names:
 
     digits.png   a grid of the first 60
     samples.mat  all of them, for MATLAB: images, N x 784, in 0..1. There
                  load('samples.mat'); imshow(reshape(images(1,:), 28, 28))
 
 After a training on data/mnist_uint8.mat it prints how many there are of each digit: a
-sample counts as what most of the five training images nearest to it show. Of real test
-digits that names more than nine in ten correctly.
+sample counts as what the training image nearest to it shows. Of real test digits that
+names more than nine in ten correctly.
 """
 
 import argparse
@@ -19,40 +19,37 @@ import os
 import sys
 
 import numpy as np
+from scipy.cluster.vq import vq
 from scipy.io import savemat
 
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-import checkpoints  # which also lets Python find the next one
+from checkpoints import fail, read_checkpoint  # lets Python find the next one, too
 
 import gan_adam as gan
 
 SEED = 2026  # other digits for another number
 GRID = [5, 12]  # of digits.png
 KNOWN = 10000  # so many training images are compared with the samples
-NEAREST = 5  # so many of them vote
 DATA = f"{gan.HERE}/data/mnist_uint8.mat"
-
-fail = checkpoints.fail
 
 
 def main():
     """Draw the digits, save them, and count them."""
     flags = read_flags()
-    checkpoint = checkpoints.read_checkpoint(flags.checkpoint)
+    checkpoint = read_checkpoint(flags.checkpoint)
     samples = draw_samples(checkpoint["generator"], flags.count)
+    gan.save_images(samples, GRID, "digits.png")
     try:
-        os.makedirs(flags.out, exist_ok=True)
-        gan.save_images(samples, GRID, f"{flags.out}/digits.png")
-        savemat(f"{flags.out}/samples.mat", {"images": samples})
+        savemat("samples.mat", {"images": samples})
     except OSError as error:
-        fail(f"--out {flags.out}: cannot be written ({error.strerror or error})")
+        fail(f"samples.mat: cannot be written ({error})")
     print(f"digits.png: 60 digits; samples.mat: {len(samples)}")
     train_x = gan.load_train_x(DATA, 60000)
     trained_on = train_x[: checkpoint["images_num"]]
     if hashlib.sha256(trained_on).hexdigest() != checkpoint["images_sha256"]:
         print("not counted: the training had other images than data/mnist_uint8.mat")
     else:
-        print_counts(name_digits(samples, train_x[:KNOWN] / 255, read_labels()))
+        print_counts(name_digits(samples, train_x[:KNOWN] / 255))
 
 
 def read_flags():
@@ -63,10 +60,8 @@ def read_flags():
     parser.add_argument("checkpoint", help="the file, such as run.mat")
     text = "how many digits (default: 1000)"
     parser.add_argument("--count", type=int, default=1000, metavar="N", help=text)
-    text = "folder for the two files, made when missing (default: current folder)"
-    parser.add_argument("--out", default=".", metavar="DIR", help=text)
     flags = parser.parse_args()
-    if not 60 <= flags.count <= 10000:
+    if not 60 <= flags.count <= 10000:  # the most need 1 GB
         fail("--count must be in 60..10000")
     return flags
 
@@ -79,31 +74,20 @@ def draw_samples(generator, count):
     return gan.nnff(generator, noise)["layers"][-1]["a"]
 
 
-def read_labels():
-    """The digits that the first training images show, (KNOWN,)."""
+def name_digits(samples, images):
+    """The digit that each sample shows, (n,): that of the nearest of the images.
+
+    images: the first training images, (m, 784) in 0..1 as the samples are.
+    """
     train_y = gan.load_mat(DATA, ["train_y"], "see data/README.md")["train_y"]
-    return train_y[:KNOWN].argmax(axis=1)
-
-
-def name_digits(samples, images, labels):
-    """The digit that each sample shows, (n,), by the training images nearest to it."""
-    lengths = (images**2).sum(axis=1)
-    named = []
-    # all at once may need too much memory
-    for some in np.array_split(samples, len(samples) // 1000 + 1):
-        # |sample - image|^2 without |sample|^2, which is the same for all images
-        distances = lengths - 2 * some @ images.T  # (samples, images)
-        nearest = np.argsort(distances, axis=1)[:, :NEAREST]
-        named += [np.bincount(votes).argmax() for votes in labels[nearest]]
-    return np.array(named)
+    nearest, _ = vq(samples, images)
+    return train_y[nearest].argmax(axis=1)
 
 
 def print_counts(named):
     """Print how many there are of each digit, and a bar: a # for each hundredth."""
-    for digit in range(10):
-        count = int((named == digit).sum())
-        bar = "#" * (100 * count // len(named))
-        print(f"{digit} {count:4d} {bar}")
+    for digit, count in enumerate(np.bincount(named, minlength=10)):
+        print(f"{digit} {count:4d} {'#' * (100 * count // len(named))}")
 
 
 if __name__ == "__main__":

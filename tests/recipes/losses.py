@@ -2,7 +2,7 @@
 
     python tests/recipes/losses.py run.mat
 
-run.mat is a checkpoint of gan_adam.py or gan_mbgd.py. It writes losses.png, in the
+run.mat is a checkpoint of gan_adam.py or gan_mbgd.py. It writes losses.png here, in the
 place of an older one, and needs matplotlib: python -m pip install matplotlib. The same
 in MATLAB:
 
@@ -17,38 +17,27 @@ import sys
 import numpy as np
 
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-import checkpoints
-
-fail = checkpoints.fail
+from checkpoints import fail, read_checkpoint
 
 
 def main():
     """Read the losses, then draw and save them."""
-    flags = read_flags()
-    losses = read_losses(flags.checkpoint)
-    figure = draw(losses)
-    try:
-        os.makedirs(flags.out, exist_ok=True)
-        figure.savefig(f"{flags.out}/losses.png")
-    except OSError as error:
-        fail(f"--out {flags.out}: cannot be written ({error.strerror or error})")
-    print(f"steps in losses.png: {len(losses['c_loss'])}")
-
-
-def read_flags():
-    """The flags of the command line."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.error = fail  # one line
     parser.add_argument("checkpoint", help="the file, such as run.mat")
-    text = "folder for the picture, made when missing (default: current folder)"
-    parser.add_argument("--out", default=".", metavar="DIR", help=text)
-    return parser.parse_args()
+    losses = read_losses(parser.parse_args().checkpoint)
+    figure = draw(losses)
+    try:
+        figure.savefig("losses.png")
+    except OSError as error:
+        fail(f"losses.png: cannot be written ({error})")
+    print(f"steps in losses.png: {len(losses['c_loss'])}")
 
 
 def read_losses(file):
     """c_loss and d_loss of the checkpoint, a number a step: a dict of (steps,)."""
-    checkpoint = checkpoints.read_checkpoint(file)
+    checkpoint = read_checkpoint(file)
     losses = {name: checkpoint[name] for name in ("c_loss", "d_loss")}
     for name, loss in losses.items():
         # of a workspace of MATLAB's only the last is known, the others are NaN

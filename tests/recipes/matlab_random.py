@@ -12,10 +12,10 @@ To use them, copy this file and data/randn_edges.txt into one folder, and write
     y = randn(2, 2)
     rng(s)            # the next numbers are those of y again
 
-They take MATLAB's sizes: rand(), rand(3), rand(2, 3), rand([2, 3]), rand(2, 3, 4). A
-negative size counts as 0. Without a size they give a number, else an array of two or
-more dimensions, filled column by column. randi and randperm give whole numbers of type
-int. randperm(n) is a row, (1, n): randperm(n)[0] - 1 is an order of rows in Python.
+They take MATLAB's sizes, of type int: rand(), rand(3), rand(2, 3), rand([2, 3]),
+rand(2, 3, 4). Without a size they give a number, else an array of two or more
+dimensions, filled column by column. randi and randperm give whole numbers of type int.
+randperm(n) is a row, (1, n): randperm(n)[0] - 1 is an order of rows in Python.
 
 A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
 
@@ -24,10 +24,12 @@ A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
 
 Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), arrays
 as parameters of unifrnd and normrnd, and numbers of other types such as
-rand(2, 3, 'single'). What cannot be used raises an error, and draws nothing.
+rand(2, 3, 'single'). What cannot be used raises TypeError or ValueError, and draws
+nothing.
 """
 
 import math
+import operator
 import os
 
 import numpy as np
@@ -49,122 +51,82 @@ def rng(seed=None, generator="twister"):
     if generator != "twister":
         raise ValueError(f"rng: {generator} is not covered, only 'twister'")
     before = stream_state()
-    if seed is None:
-        return before
-    fields = getattr(seed, "dtype", np.dtype(float)).names
-    if fields and seed.size == 1:  # a struct as loadmat gives it: an array of arrays
-        seed = {name: np.asarray(seed)[name].item() for name in fields}
-    if isinstance(seed, dict):
+    if isinstance(seed, (dict, np.ndarray, np.void)):
         set_stream_state(seed)
-        return before
-    seed = scalar(seed)
-    if isinstance(seed, str) and seed == "default":
-        seed = 0
-    if not is_whole(seed) or not 0 <= seed < 2**32:
-        raise ValueError("rng: needs 0..4294967295, 'default', or what s = rng() gave")
-    seed_of_stream = int(seed)
-    seed_stream(seed_of_stream)
+    elif seed is not None:
+        seed = operator.index(0 if seed == "default" else seed)
+        seed_stream(seed)
+        seed_of_stream = seed
     return before
 
 
 def rand(*sizes):
     """Uniform numbers in 0..1."""
-    size = size_of("rand", sizes)
-    return shaped(uniform_matrix(1, math.prod(size)), size, sizes)
+    return fill(uniform_matrix, sizes)
 
 
 def randn(*sizes):
     """Standard normal numbers."""
-    size = size_of("randn", sizes)
-    return shaped(normal_matrix(1, math.prod(size)), size, sizes)
+    return fill(normal_matrix, sizes)
 
 
 def randi(limits, *sizes):
     """Whole numbers in 1..imax or imin..imax; limits: imax or [imin, imax]."""
-    limits = np.ravel(limits)
-    if limits.size == 1:
-        limits = np.append(1, limits)
-    if limits.size != 2 or not all(is_whole(x) and abs(x) < 2**53 for x in limits):
-        raise ValueError("randi: needs imax or [imin, imax], whole numbers")
-    low = int(limits[0])
-    high = int(limits[1])
-    if not 1 <= high - low + 1 < 2**53:
+    low, high = limits if np.ndim(limits) else (1, limits)
+    low = operator.index(low)
+    count = operator.index(high) - low + 1
+    if not 1 <= count < 2**53 or abs(low) >= 2**53 or abs(high) >= 2**53:
         raise ValueError(f"randi: nothing, or too much, is in {low}..{high}")
-    size = size_of("randi", sizes)
-    u = uniform_matrix(1, math.prod(size))
-    return shaped(low + np.floor(u * (high - low + 1)).astype(np.int64), size, sizes)
+
+    def draw(m, n):
+        return low + np.floor(uniform_matrix(m, n) * count).astype(np.int64)
+
+    return fill(draw, sizes)
 
 
 def randperm(n):
     """The numbers 1..n in random order, (1, n)."""
-    n = scalar(n)
-    if not is_whole(n) or n < 0:
-        raise ValueError("randperm: n must be a whole number, 0 or more")
+    if operator.index(n) < 0:
+        raise ValueError("randperm: n must not be negative")
     return np.argsort(rand(1, n), kind="stable") + 1
 
 
 def unifrnd(a, b, *sizes):
-    """Uniform numbers in a..b, two numbers; NaN where a > b."""
-    a, b = parameters("unifrnd", a, b)
-    size = size_of("unifrnd", sizes)
-    u = uniform_matrix(1, math.prod(size))
-    with np.errstate(all="ignore"):  # MATLAB: Inf and NaN raise no warning
-        x = (a / 2 + b / 2) + (b / 2 - a / 2) * (2 * u - 1)
-    return shaped(x * math.nan if a > b else x, size, sizes)
+    """Uniform numbers in a..b, two numbers."""
+    a = float(a)
+    b = float(b)
+    if a > b:
+        raise ValueError("unifrnd: a is above b, for which MATLAB gives NaN")
+    return (a / 2 + b / 2) + (b / 2 - a / 2) * (2 * rand(*sizes) - 1)
 
 
 def normrnd(mu, sigma, *sizes):
-    """Normal numbers, mean mu, standard deviation sigma; NaN where sigma < 0."""
-    mu, sigma = parameters("normrnd", mu, sigma)
-    size = size_of("normrnd", sizes)
-    with np.errstate(all="ignore"):  # MATLAB: Inf and NaN raise no warning
-        x = normal_matrix(1, math.prod(size)) * sigma + mu
-    return shaped(x * math.nan if sigma < 0 else x, size, sizes)
+    """Normal numbers, mean mu, standard deviation sigma."""
+    mu = float(mu)
+    sigma = float(sigma)
+    if sigma < 0:
+        raise ValueError("normrnd: sigma is below 0, for which MATLAB gives NaN")
+    return randn(*sizes) * sigma + mu
 
 
 # --------------------------------------------------------------- sizes and the state
 
 
-def size_of(name, sizes):
-    """The size that (), (n,), (m, n, ...) or ([m, n, ...],) stands for: a tuple."""
-    numbers = sizes or (1,)
-    if len(numbers) == 1 and np.ndim(numbers[0]) > 0:
-        numbers = np.ravel(numbers[0])
-        if len(numbers) == 0:
-            return 0, 0  # MATLAB: rand([]) is []
-    numbers = [scalar(x) for x in numbers]
-    if not all(is_whole(x) for x in numbers):
-        raise ValueError(f"{name}: a size must be whole numbers, n or m, n or [m, n]")
-    size = [max(int(x), 0) for x in numbers]  # MATLAB: a negative size is 0
-    if len(size) == 1:
-        size = size * 2
+def fill(draw, sizes):
+    """Numbers of draw(m, n), in an array of the size (n,), (m, n, ...) or ([m, n],).
+
+    draw: uniform_matrix or normal_matrix, say. A number if sizes is empty.
+    """
+    if not sizes:
+        return draw(1, 1).item()
+    if np.ndim(sizes[0]) and len(sizes) == 1:
+        sizes = sizes[0]
+    size = [max(operator.index(n), 0) for n in sizes]  # MATLAB: a negative size is 0
+    if len(size) < 2:
+        size = size * 2 or [0, 0]  # MATLAB: rand(3) is 3 x 3, rand([]) is []
     while len(size) > 2 and size[-1] == 1:
         size.pop()  # MATLAB: rand(2, 3, 1) is 2 x 3
-    return tuple(size)
-
-
-def shaped(x, size, sizes):
-    """The numbers x as an array of that size; a number if the user named no sizes."""
-    return x.reshape(size, order="F") if sizes else x.item()
-
-
-def parameters(name, first, second):
-    """Both parameters as doubles."""
-    both = [np.asarray(scalar(x)) for x in (first, second)]
-    if any(x.ndim or x.dtype.kind not in "fiub" for x in both):
-        raise ValueError(f"{name}: both parameters must be real numbers, no arrays")
-    return [np.float64(x) for x in both]
-
-
-def scalar(x):
-    """The number in x if x has only one, as [5] is 5 in MATLAB; else x itself."""
-    return np.asarray(x).item() if np.size(x) == 1 else x
-
-
-def is_whole(x):
-    """Whether x is one whole number."""
-    x = np.asarray(x)
-    return x.size == 1 and x.dtype.kind in "fiu" and bool(np.isfinite(x) and x % 1 == 0)
+    return draw(1, math.prod(size)).reshape(size, order="F")
 
 
 def stream_state():
@@ -176,20 +138,22 @@ def stream_state():
 
 
 def set_stream_state(s):
-    """Set the stream to the state s."""
+    """Set the stream to the state s, of rng() or of loadmat; else ValueError."""
     global seed_of_stream
-    kind = scalar(s.get("Type"))
-    seed = scalar(s.get("Seed", 0))
-    state = np.ravel(s.get("State"))
-    if not isinstance(kind, str) or kind != "twister":
+    if not isinstance(s, dict):  # loadmat: an array of arrays
+        s = {name: np.asarray(s)[name].item() for name in s.dtype.names or ()}
+    kind = np.squeeze(s.get("Type"))
+    if str(kind) != "twister":
         raise ValueError(f"rng: the generator {kind} is not covered, only 'twister'")
-    numbers = [seed, *state]
-    if state.size != 625 or not all(is_whole(x) and 0 <= x < 2**32 for x in numbers):
-        raise ValueError("rng: State must be 625 whole numbers below 2^32, Seed one")
-    if not state[:624].any() or state[624] > 624:
+    numbers = np.append(s.get("Seed"), s.get("State"))
+    if numbers.size != 626 or numbers.dtype.kind not in "fiu":
+        raise ValueError("rng: Seed must be a number, and State 625 numbers")
+    seed, *words, position = numbers.astype(float)
+    is_word = (numbers >= 0) & (numbers < 2.0**32) & (numbers % 1 == 0)
+    if not is_word.all() or not any(words) or position > 624:
         raise ValueError("rng: State is not a state of the twister")
     seed_of_stream = int(seed)
-    stream.set_state(("MT19937", state[:624].astype(np.uint32), int(state[624])))
+    stream.set_state(("MT19937", np.array(words, np.uint32), int(position)))
 
 
 def edges_file():

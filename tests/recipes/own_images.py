@@ -2,10 +2,10 @@
 
     python tests/recipes/own_images.py FOLDER out.mat
 
-It takes the .png, .jpg and .bmp files that lie in FOLDER itself, 2.png before 10.png,
-and says what it left out. No scale is guessed: a picture with more than 8 bits, with
-something transparent, animated, or of another kind ends the program with its name. To
-convert one in MATLAB, where white is what its white is, 1, 255, 4095 or 65535:
+It takes the .png, .jpg and .bmp files of FOLDER itself, 2.png before 10.png, and says
+what it left out. No scale is guessed: a picture with more than 8 bits, transparent
+places, several frames, or of another kind ends the program with its name. To convert
+one in MATLAB, where white is what its white is, 1, 255, 4095 or 65535:
 
     imwrite(uint8(double(imread('a.tif')) * 255 / white), 'a.png')
 
@@ -36,7 +36,7 @@ from checkpoints import fail
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 OTHERS = (".gif", ".tif", ".tiff", ".webp", ".heic")  # pictures to convert first
-GREY_OR_COLOURS = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's modes
+GREY_OR_COLOURS = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's names
 
 
 def main(opt):
@@ -45,34 +45,31 @@ def main(opt):
     if len(names) < 16:
         found = f"{len(names)} .png, .jpg and .bmp files, left out: {left_out}"
         fail(f"{opt.folder}: needs 16 pictures, has {found}")
-    train_x = np.zeros((len(names), 784), np.uint8)
-    for i, name in enumerate(names):
-        train_x[i] = read_picture(os.path.join(opt.folder, name), opt.invert)
+    files = [os.path.join(opt.folder, name) for name in names]
+    train_x = np.array([read_picture(file, opt.invert) for file in files])
     if train_x.max() <= 1:
         fail(f"{opt.folder}: all pictures are black, or have 1 for white, not 255")
     if train_x.mean() > 127:
         flag = "leave out --invert" if opt.invert else "give --invert"
         fail(f"{opt.folder}: mostly white, but MNIST's background is black; {flag}")
-    try:
-        with open(opt.out, "xb") as f:  # x: never in the place of another
-            savemat(f, {"train_x": train_x}, do_compression=True)
-    except OSError as error:
-        fail(f"{opt.out}: cannot be written ({error.strerror})")
+    with open(opt.out, "xb") as f:  # x: never in the place of another
+        savemat(f, {"train_x": train_x}, do_compression=True)
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
-    print(f"left out: {left_out}; .png, .jpg and .bmp of the folder itself are read")
+    print(f"left out: {left_out}")
     print_command(opt.out, len(names))
 
 
 def print_command(out, images_num):
-    """Print the command that trains, and what it leaves out for whole batches."""
+    """Print the command that trains, and how many pictures it leaves out."""
     sizes = range(min(60, images_num), 15, -1)
     batch_size = min(sizes, key=lambda size: images_num % size)
     unused = images_num % batch_size
-    print("train on all pictures" + f" but the last {unused}" * (unused > 0) + ":")
+    if unused:
+        print(f"whole batches: the last {unused} pictures are not trained on")
     base = out[: -len(".mat")]
-    flags = f"--images-num {images_num - unused} --batch-size {batch_size}"
     files = f'--data "{out}" --pics "{base}_pics" --checkpoint "{base}_run.mat"'
-    print(f"python gan_adam.py {files} {flags}", flush=True)
+    numbers = f"--images-num {images_num - unused} --batch-size {batch_size}"
+    print(f"python gan_adam.py {files} {numbers}")
 
 
 def names_of(folder):
@@ -97,8 +94,7 @@ def names_of(folder):
 
 def natural(name):
     """What to sort names by, so that 2.png comes before 10.png."""
-    padded = re.sub("[0-9]+", lambda number: number[0].zfill(20), name.lower())
-    return padded, name
+    return re.sub("[0-9]+", lambda number: number[0].zfill(20), name.lower()), name
 
 
 def read_picture(path, invert):
@@ -130,7 +126,7 @@ def refuse_other_kinds(path, picture):
         fail(f"{path}: is transparent in places; save it without, on its background")
 
 
-def options(argv=None):
+def options():
     """The flags, checked."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
@@ -141,7 +137,7 @@ def options(argv=None):
     parser.add_argument("out", metavar="out.mat", help="the file for --data")
     text = "make black white and white black: for dark ink on white paper"
     parser.add_argument("--invert", action="store_true", help=text)
-    opt = parser.parse_args(argv)
+    opt = parser.parse_args()
     if not opt.out.lower().endswith(".mat"):
         fail(f"{opt.out}: the name must end in .mat")
     if os.path.lexists(opt.out) or not os.path.isdir(os.path.dirname(opt.out) or "."):
@@ -150,15 +146,13 @@ def options(argv=None):
 
 
 if __name__ == "__main__":
+    opt = options()
     if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
         sys.stdout.reconfigure(errors="backslashreplace")  # for names in any alphabet
     try:
-        main(options())
+        main(opt)
     except KeyboardInterrupt:
         print("own_images.py: stopped", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads standard output any more: end quietly
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except OSError as error:
-        fail(f"{error.filename or 'output'}: {error.strerror}")
+        fail(f"{error.filename or opt.out}: {error.strerror}")

@@ -4,7 +4,7 @@
 
 pics is the folder that gan_adam.py, gan_mbgd.py or the MATLAB script filled with
 pictures: epoch_1_t_1000.png and so on. Other files in it do not matter. It writes two
-files, in the place of older ones of these names:
+files here, in the place of older ones of these names:
 
     training.gif   the animation, a picture for each epoch, three times as large
     training.png   a row for every fifth epoch, from the first on: its 16 samples
@@ -18,34 +18,29 @@ import sys
 import numpy as np
 from PIL import Image
 
+sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
+from checkpoints import fail
+
 
 def main():
     """Read all pictures, then write both files."""
-    flags = read_flags()
-    grids = [read_grid(file) for file in picture_files(flags.pics)]
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
+    parser.error = fail  # one line
+    parser.add_argument("pics", metavar="DIR", help="the folder with the pictures")
+    folder = parser.parse_args().pics
+    grids = [read_grid(file) for file in picture_files(folder)]
     frames = [Image.fromarray(x.repeat(3, axis=0).repeat(3, axis=1)) for x in grids]
     rows = Image.fromarray(np.vstack([samples_in_a_row(x) for x in grids[::5]]))
     # 0.3 seconds a picture, again and again
     how = {"append_images": frames[1:], "save_all": True, "duration": 300, "loop": 0}
     try:
-        os.makedirs(flags.out, exist_ok=True)
-        frames[0].save(f"{flags.out}/training.gif", **how)
-        rows.save(f"{flags.out}/training.png")
+        frames[0].save("training.gif", **how)
+        rows.save("training.png")
     except OSError as error:
-        fail(f"--out {flags.out}: cannot be written ({error.strerror or error})")
+        fail(f"cannot be written: {error}")
     print(f"pictures in training.gif: {len(grids)}")
     print(f"rows in training.png: {len(grids[::5])}")
-
-
-def read_flags():
-    """The flags of the command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
-    parser.error = fail  # one line
-    parser.add_argument("pics", metavar="DIR", help="the folder with the pictures")
-    text = "folder for the two files, made when missing (default: current folder)"
-    parser.add_argument("--out", default=".", metavar="DIR", help=text)
-    return parser.parse_args()
 
 
 def picture_files(folder):
@@ -75,12 +70,6 @@ def samples_in_a_row(grid):
     """The 16 samples of a grid side by side, (28, 448)."""
     samples = grid.reshape(4, 28, 4, 28)  # row of samples, y, column of samples, x
     return samples.transpose(1, 0, 2, 3).reshape(28, 448)
-
-
-def fail(message):
-    """End the program with `message` in one line, status 2."""
-    print(f"pictures.py: {message}", file=sys.stderr)
-    raise SystemExit(2)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from scipy.io import loadmat, savemat
 import gan_adam
 
 RECIPES = os.path.join(TESTS, "recipes")
-PROGRAMS = ["digits", "losses", "pictures"]
 ADAM = pytest.mark.parametrize("golden_run", ["gan_adam"], indirect=True)
 
 
@@ -45,14 +44,9 @@ def trained(golden_run, small_data, tmp_path_factory):
     return folder
 
 
-def run(program, *flags, cwd, **more):
-    """Run a program of this folder in the folder `cwd`; the ended process."""
-    return run_script(f"tests/recipes/{program}", *flags, cwd=cwd, **more)
-
-
 def output(program, *flags, cwd):
-    """What it prints; it must not complain."""
-    end = run(program, *flags, cwd=cwd)
+    """What a program of this folder prints in the folder `cwd`, without complaint."""
+    end = run_script(f"tests/recipes/{program}", *flags, cwd=cwd)
     assert (end.returncode, end.stderr) == (0, "")
     return end.stdout
 
@@ -63,58 +57,49 @@ def output(program, *flags, cwd):
 @pytest.mark.parametrize(
     "command, word",
     [
-        ("digits run.mat --nonsense", "--nonsense"),
-        ("digits run.mat --count 59", "--count"),
-        ("digits run.mat --count 10001", "--count"),
-        ("digits run.mat --out text", "--out text"),
-        ("digits run.mat --out taken", "taken/digits.png"),
-        ("digits data.mat", "data.mat"),
-        ("digits not_here", "not_here"),
-        ("losses run.mat --nonsense", "--nonsense"),
-        ("losses run.mat --out text", "--out text"),
-        ("losses run.mat --out taken", "--out taken"),
-        ("losses text", "text"),
-        ("losses not_here", "not_here"),
-        ("pictures pics --nonsense", "--nonsense"),
-        ("pictures pics --out text", "--out text"),
-        ("pictures pics --out taken", "--out taken"),
-        ("pictures text", "text"),
-        ("pictures not_here", "not_here"),
-        ("pictures small", os.path.join("small", "epoch_1_t_1.png")),
-        ("pictures deep", os.path.join("deep", "epoch_1_t_1.png")),
-        ("pictures bad", os.path.join("bad", "epoch_1_t_1.png")),
+        ("digits ../run.mat --nonsense", "--nonsense"),
+        ("digits ../run.mat --count 59", "--count"),
+        ("digits ../run.mat --count 10001", "--count"),
+        ("digits ../run.mat", "digits.png"),
+        ("digits ../data.mat", "../data.mat"),
+        ("losses ../run.mat --nonsense", "--nonsense"),
+        ("losses ../run.mat", "losses.png"),
+        ("losses ../text", "../text"),
+        ("pictures ../pics --nonsense", "--nonsense"),
+        ("pictures ../pics", "training.gif"),
+        ("pictures ../text", "../text"),
+        ("pictures ../taken", "../taken"),
+        ("pictures ../small", os.path.join("small", "epoch_1_t_1.png")),
+        ("pictures ../deep", os.path.join("deep", "epoch_1_t_1.png")),
+        ("pictures ../bad", os.path.join("bad", "epoch_1_t_1.png")),
     ],
 )
 @ADAM
 def test_bad_input(command, word, trained):
     """Status 2, one line with the program's name and the word, nothing written."""
     program, *flags = command.split()
-    before = sorted(os.listdir(trained))
-    end = run(program, *flags, cwd=trained)
+    taken = trained / "taken"
+    before = sorted(os.listdir(taken))
+    end = run_script(f"tests/recipes/{program}", *flags, cwd=taken)
     assert (end.returncode, end.stdout) == (2, "")
     assert end.stderr.count("\n") == 1 and word in end.stderr, end.stderr
     assert end.stderr.startswith(f"{program}.py: ")
-    assert sorted(os.listdir(trained)) == before
+    assert sorted(os.listdir(taken)) == before
 
 
 @POSIX
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_link_and_no_docstrings(name, tmp_path):
-    """Started by a symbolic link, with python -OO."""
+@pytest.mark.parametrize("name", ["digits", "losses", "pictures"])
+def test_ctrl_c(name, tmp_path, monkeypatch):
+    """While it waits for its input, a pipe: one line, status 130.
+
+    Started by a symbolic link, as python -OO.
+    """
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
     os.symlink(os.path.join(RECIPES, f"{name}.py"), tmp_path / "link.py")
-    command = [sys.executable, "-OO", "link.py", "--help"]
-    end = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert (end.returncode, end.stderr) == (0, "") and "link.py" in end.stdout
-
-
-@POSIX
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_ctrl_c(name, tmp_path):
-    """While it waits for its input, a pipe: one line, status 130."""
     pipe = tmp_path / "epoch_1_t_1.png"
     os.mkfifo(pipe)
     file = tmp_path if name == "pictures" else pipe
-    program = start(f"tests/recipes/{name}", [file], tmp_path)
+    program = start(tmp_path / "link", [file], tmp_path)
     while program.poll() is None:
         try:
             writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
@@ -130,12 +115,6 @@ def test_ctrl_c(name, tmp_path):
 # ------------------------------------------------------------------------- digits.py
 
 
-@pytest.fixture(scope="module")
-def digits():
-    """The program as a module."""
-    return load_tool("tests/recipes/digits.py")
-
-
 def samples_by_hand(file, count):
     """The samples of digits.py, (count, 784), from what the file has."""
     _, *layers = loadmat(file, simplify_cells=True)["generator"]["layers"]
@@ -148,15 +127,15 @@ def samples_by_hand(file, count):
 
 
 @ADAM
-def test_digits(trained, digits, tmp_path):
+def test_digits(trained, tmp_path):
     """Both files are the generator's; all samples are counted, as by hand."""
-    said = output("digits", trained / "run.mat", "--out", "a/b", cwd=tmp_path)
-    images = loadmat(tmp_path / "a" / "b" / "samples.mat")["images"]
+    said = output("digits", trained / "run.mat", cwd=tmp_path)
+    images = loadmat(tmp_path / "samples.mat")["images"]
     by_hand = samples_by_hand(trained / "run.mat", 1000)
     # two processes may round differently
     np.testing.assert_allclose(images, by_hand, rtol=0, atol=1e-12)
     assert images.max() > 0.4 and np.ptp(images, axis=0).max() > 0.01  # they differ
-    with Image.open(tmp_path / "a" / "b" / "digits.png") as picture:
+    with Image.open(tmp_path / "digits.png") as picture:
         assert picture.size == (12 * 28, 5 * 28)
         for i, j in (0, 0), (1, 1), (4, 11):
             values = 255 * images[12 * i + j].reshape(28, 28).T
@@ -167,7 +146,7 @@ def test_digits(trained, digits, tmp_path):
     found = np.array([int(row[1]) for row in rows])
     assert [len("".join(row[2:])) for row in rows] == (found // 10).tolist()  # bars
     known = gan_adam.load_train_x(DATA, 10000) / 255
-    named = digits.name_digits(images, known, digits.read_labels())
+    named = load_tool("tests/recipes/digits.py").name_digits(images, known)
     assert found.max() > 500  # after two epochs most are alike
     assert np.abs(found - np.bincount(named, minlength=10)).sum() <= 4  # rounding
 
@@ -178,32 +157,29 @@ def test_digits_of_other_layers_and_images(trained, tmp_path):
     saved = loadmat(trained / "run.mat", simplify_cells=True)
     saved = {name: x for name, x in saved.items() if name[0] != "_"}
     saved["images_sha256"] = "0" * 64
-    for factor in 1, 1e7:  # exp is Inf above 709
-        saved["generator"] = gan_adam.nnsetup([5, 12, 15, 784])
-        saved["generator"]["layers"][0] = {"a": []}
-        saved["generator"]["layers"][-1]["w"] *= factor
-        savemat(tmp_path / "other.mat", saved)
-        said = output("digits", "other.mat", "--count", 60, cwd=tmp_path)
-        assert "\n0 " not in said and "mnist_uint8.mat" in said
-        images = loadmat(tmp_path / "samples.mat")["images"]
-        with np.errstate(over="ignore"):
-            expected = samples_by_hand(tmp_path / "other.mat", 60)
-        # what rounding changes in z is larger with larger weights
-        np.testing.assert_allclose(images, expected, rtol=0, atol=factor * 1e-12)
+    saved["generator"] = gan_adam.nnsetup([5, 12, 15, 784])
+    saved["generator"]["layers"][0] = {"a": []}
+    saved["generator"]["layers"][-1]["w"] *= 1e7  # exp is Inf above 709
+    savemat(tmp_path / "other.mat", saved)
+    said = output("digits", "other.mat", "--count", 60, cwd=tmp_path)
+    assert "\n0 " not in said and "mnist_uint8.mat" in said
+    images = loadmat(tmp_path / "samples.mat")["images"]
+    with np.errstate(over="ignore"):
+        expected = samples_by_hand(tmp_path / "other.mat", 60)
+    # what rounding changes in z is larger with larger weights
+    np.testing.assert_allclose(images, expected, rtol=0, atol=1e-5)
     assert 0 == images.min() < images.max() == 1
 
 
-def test_digits_knows_real_ones(digits):
-    """Of more than a thousand real test digits it names nine in ten correctly."""
+def test_digits_knows_real_ones():
+    """Of a thousand real test digits it names more than nine in ten correctly."""
     images = gan_adam.load_train_x(DATA, 10000) / 255
     test = loadmat(DATA, variable_names=["test_x", "test_y"])
-    right = test["test_y"][:1300].argmax(axis=1)  # shuffled: some hundred of each
-    rows = test["test_x"][:1300].reshape(-1, 28, 28)
+    right = test["test_y"][:1000].argmax(axis=1)  # shuffled: some hundred of each
+    rows = test["test_x"][:1000].reshape(-1, 28, 28)
     samples = rows.transpose(0, 2, 1).reshape(-1, 784) / 255  # in MATLAB's pixel order
-    named = digits.name_digits(samples, images, digits.read_labels())
-    assert named.shape == (1300,)
-    for part in slice(0, 1000), slice(1000, 1300):  # named in two parts
-        assert (named[part] == right[part]).mean() > 0.9
+    named = load_tool("tests/recipes/digits.py").name_digits(samples, images)
+    assert named.shape == (1000,) and (named == right).mean() > 0.9
 
 
 # ----------------------------------------------------------- pictures.py, losses.py
@@ -212,15 +188,15 @@ def test_digits_knows_real_ones(digits):
 @ADAM
 def test_pictures(trained, tmp_path):
     """In the order of the epochs; the first, sixth and eleventh; all 16 samples."""
-    said = output("pictures", trained / "pics", "--out", "a/b", cwd=tmp_path)
+    said = output("pictures", trained / "pics", cwd=tmp_path)
     assert "12" in said and "3" in said
-    with Image.open(tmp_path / "a" / "b" / "training.gif") as film:
+    with Image.open(tmp_path / "training.gif") as film:
         assert film.n_frames == 12 and film.size == (336, 336)
         assert film.info["loop"] == 0 and film.info["duration"] == 300
         for e in range(3, 13):
             film.seek(e - 1)
             assert abs(film.convert("L").getpixel((5, 5)) - e) <= 1
-    with Image.open(tmp_path / "a" / "b" / "training.png") as picture:
+    with Image.open(tmp_path / "training.png") as picture:
         sheet = picture.copy()
     assert sheet.size == (16 * 28, 3 * 28)
     assert [sheet.getpixel((100, 28 * r + 9)) for r in (1, 2)] == [6, 11]
@@ -238,9 +214,9 @@ def test_losses(trained, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     # a window that cannot be opened, which it must not need
     monkeypatch.setenv("MPLBACKEND", "module://nowhere")
-    said = output("losses", trained / "run.mat", "--out", "a/b", cwd=tmp_path)
+    said = output("losses", trained / "run.mat", cwd=tmp_path)
     assert "200" in said
-    with Image.open(tmp_path / "a" / "b" / "losses.png") as picture:
+    with Image.open(tmp_path / "losses.png") as picture:
         assert picture.size == (900, 400)
     losses = load_tool("tests/recipes/losses.py")
     axes = losses.draw(losses.read_losses(str(trained / "run.mat"))).axes[0]
@@ -256,7 +232,7 @@ def test_losses_of_a_workspace(monkeypatch, capsys):
     """Of MATLAB's workspace the last loss alone is known, which is no curve."""
     losses = load_tool("tests/recipes/losses.py")
     made_up = {"c_loss": np.array([math.nan, 1, 2]), "d_loss": np.array([1, 2, 3])}
-    monkeypatch.setattr(losses.checkpoints, "read_checkpoint", lambda file: made_up)
+    monkeypatch.setattr(losses, "read_checkpoint", lambda file: made_up)
     assert losses.read_losses("run.mat") == made_up
     made_up["c_loss"][1] = math.nan
     with pytest.raises(SystemExit):
@@ -265,10 +241,10 @@ def test_losses_of_a_workspace(monkeypatch, capsys):
 
 
 @ADAM
-def test_losses_without_matplotlib(trained, tmp_path):
+def test_losses_without_matplotlib(trained, tmp_path, monkeypatch):
     (tmp_path / "matplotlib.py").write_text("raise ImportError", encoding="ascii")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    end = run("losses", trained / "run.mat", cwd=tmp_path, env=env)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    end = run_script("tests/recipes/losses", trained / "run.mat", cwd=tmp_path)
     assert end.returncode == 2 and "pip install matplotlib" in end.stderr
 
 
@@ -315,12 +291,12 @@ def draw(matlab, call, seed=5):
 
 
 SIZES = """3: 3, 3; [3]: 3, 3; 2, 3: 2, 3; [2, 3]: 2, 3; (2, 3): 2, 3; 1: 1, 1;
-    np.array([[2, 3]]): 2, 3; 2.0, np.int64(3): 2, 3; 2, 3, 4: 2, 3, 4; 0: 0, 0;
-    2, 3, 1, 1: 2, 3; -2, 3: 0, 3; 3, -1: 3, 0; -1: 0, 0; []: 0, 0; 2, [3]: 2, 3"""
+    np.array([2, 3]): 2, 3; 2, np.int64(3): 2, 3; 2, 3, 4: 2, 3, 4; 0: 0, 0;
+    2, 3, 1, 1: 2, 3; -2, 3: 0, 3; 3, -1: 3, 0; -1: 0, 0; []: 0, 0"""
 
 
 @pytest.mark.parametrize(
-    "start", ["rand(", "randn(", "randi(7, ", "unifrnd(-3, 0.7, ", "normrnd([2], 0.3, "]
+    "start", ["rand(", "randn(", "randi(7, ", "unifrnd(-3, 0.7, ", "normrnd(2, 0.3, "]
 )
 def test_sizes(matlab, start):
     """Every form of a size gives the script's numbers, column by column."""
@@ -328,7 +304,7 @@ def test_sizes(matlab, start):
     def script(m, n):
         if "randi" in start:  # the script has none
             return 1 + np.floor(7 * draw(gan_adam, f"rand({m}, {n})"))
-        return draw(gan_adam, f"{start.replace('[2]', '2')}{m}, {n})")
+        return draw(gan_adam, f"{start}{m}, {n})")
 
     for form in SIZES.split(";"):
         size, shape = form.split(": ")
@@ -343,57 +319,48 @@ def test_sizes(matlab, start):
     assert type(number) in (int, float) and number == script(1, 1)[0, 0]
 
 
-BAD_SIZES = """2.5; "single"; 2, 3, "single"; [2, 3], 4; nan; 2, inf; None; 2j"""
+BAD_SIZES = """2.5; "single"; 2, 3, "single"; [2, 3], 4; [[2, 3]]; nan; None; 2j"""
 BAD_CALLS = {
     "rand({})": BAD_SIZES,
     "randn({})": BAD_SIZES,
     "randi(7, {})": BAD_SIZES,
     "unifrnd(1, 2, {})": BAD_SIZES,
     "normrnd(1, 2, {})": BAD_SIZES,
-    "unifrnd({})": "'a', 1; [1, 2], 3; 1, 2j",
-    "normrnd({})": "'a', 1; 3, [1, 2]; 1, 2j",
+    "unifrnd({})": "'a', 1; [1, 2], 3; 1, 2j; 2, 1",
+    "normrnd({})": "'a', 1; 3, [1, 2]; 1, 2j; 0, -1",
     "randi({})": """0; [2, 1]; 2.5; [1, 2, 3]; 'a'; inf; nan; []; 2**53;
-        [2**53, 2**53]; [-2**52, 2**52]""",
+        [2**53, 2**53]; [-2**53, -2**53]; [-2**52, 2**52]""",
     "randperm({})": "-1; 2.5; 'a'; [1, 2]; nan",
     "rng({})": """-1; 2**32; 1.5; 'shuffle'; [1, 2]; nan; 0, 'philox';
-        {'Type': 'philox'}; {'Type': 'twister'}; np.zeros((2, 1), [('Type', object)]);
+        {'Type': 'philox'}; {'Type': 'twister'}; np.zeros(2); np.array(5);
+        np.zeros((2, 1), [('Type', object)]); rng() | {'Type': 'v5uniform'};
         rng() | {'State': rng()['State'][1:]}; rng() | {'State': [0] * 624 + [624]};
         rng() | {'State': np.append(rng()['State'][:-1], 625)};
         rng() | {'State': rng()['State'] - 0.5}; rng() | {'Seed': -1};
-        rng() | {'State': rng()['State'] + 2.0**32}; rng() | {'Seed': 2**32}""",
+        rng() | {'State': rng()['State'] + 2.0**32}; rng() | {'Seed': 2**32};
+        rng() | {'State': rng()['State'].astype(str)}; rng() | {'Seed': nan}""",
 }
 
 
 @pytest.mark.parametrize("call", BAD_CALLS)
 def test_refused_calls(matlab, call):
-    """ValueError that names the function; the stream is as before."""
+    """TypeError or ValueError; the stream is as before."""
+    expected = str(draw(matlab, "rng()"))
     for arguments in BAD_CALLS[call].split(";"):
-        with pytest.raises(ValueError, match=f"^{call.split('(')[0]}: "):
+        with pytest.raises((TypeError, ValueError)):
             draw(matlab, call.format(arguments.strip()))
-        assert matlab.rng()["State"].tolist() == draw(matlab, "rng()")["State"].tolist()
+        assert str(matlab.rng()) == expected
 
 
-def test_whole_numbers(matlab):
+def test_edges(matlab):
     """randi has its whole range and nothing beyond; randperm(n) is a row."""
     u = draw(matlab, "rand(100, 20)")
     x = draw(matlab, "randi([5, 9], 100, 20)")
     np.testing.assert_array_equal(x, 5 + np.floor(u * 5))
     assert x.dtype.kind == "i" and set(x.ravel().tolist()) == {5, 6, 7, 8, 9}
-    assert matlab.randi(1) == 1 and type(matlab.randi([4, 4])) is int
+    assert matlab.randi(1) == 1 and matlab.randi([-4, -4]) == -4
     assert draw(matlab, "randperm(8)", 0).tolist() == [[6, 3, 7, 8, 5, 1, 2, 4]]
     assert matlab.randperm(0).shape == (1, 0) and matlab.randperm(1).tolist() == [[1]]
-
-
-def test_parameters(matlab):
-    """Illegal ones give NaN and take their numbers all the same."""
-    for legal, illegal in (
-        ("unifrnd(1, 2, 2, 3)", "unifrnd(2, 1, 2, 3)"),
-        ("normrnd(0, 1, 2, 3)", "normrnd(0, -1, 2, 3)"),
-    ):
-        assert np.isfinite(draw(matlab, legal)).all()
-        after = matlab.rand()
-        assert np.isnan(draw(matlab, illegal)).all()
-        assert matlab.rand() == after
     assert math.isnan(matlab.unifrnd(-math.inf, math.inf))
     assert matlab.unifrnd(3, 3) == 3 and matlab.normrnd(3, 0) == 3
 
@@ -427,7 +394,7 @@ def test_rng(matlab):
     """It starts as a fresh MATLAB; rng returns the state of before."""
     fresh = matlab.rng()
     start = draw_some(matlab)
-    for seed in [0], ["default"], [[0.0]], [0, "twister"], [fresh], [np.uint8(0)]:
+    for seed in [0], ["default"], [0, "twister"], [fresh], [np.uint8(0)]:
         matlab.rng(3)
         matlab.rand(3)
         before = matlab.rng(*seed)
