@@ -106,7 +106,7 @@ def read_picture(path, invert):
         if invert:
             grey = ImageOps.invert(grey)
         return np.ravel(ImageOps.pad(grey, (28, 28), Image.LANCZOS))
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except Exception:  # Pillow raises almost anything on a damaged file
         fail(f"{path}: cannot be read as PNG, JPEG or BMP; mend it or take it away")
 
 
@@ -129,9 +129,7 @@ def refuse_other_kinds(path, picture):
 def options():
     """The flags, checked."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "own_images.py", description=__doc__, formatter_class=form, allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.error = lambda message: fail(f"{message}; see --help")
     parser.add_argument("folder", metavar="FOLDER", help="where the pictures are")
     parser.add_argument("out", metavar="out.mat", help="the file for --data")
