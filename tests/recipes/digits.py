@@ -38,11 +38,11 @@ def main():
     flags = read_flags()
     checkpoint = read_checkpoint(flags.checkpoint)
     samples = draw_samples(checkpoint["generator"], flags.count)
-    gan.save_images(samples, GRID, "digits.png")
     try:
         savemat("samples.mat", {"images": samples})
     except OSError as error:
         fail(f"samples.mat: cannot be written ({error})")
+    gan.save_images(samples, GRID, "digits.png")
     print(f"digits.png: 60 digits; samples.mat: {len(samples)}")
     train_x = gan.load_train_x(DATA, 60000)
     trained_on = train_x[: checkpoint["images_num"]]

@@ -34,7 +34,7 @@ def trained(golden_run, small_data, tmp_path_factory):
         (folder / "pics" / name).write_bytes(b"no picture")
     shutil.copy(small_data, folder / "data.mat")
     (folder / "text").write_bytes(b"")
-    for name in "digits.png", "losses.png", "training.gif":  # no file can be there
+    for name in "samples.mat", "losses.png", "training.gif":  # no file can be there
         (folder / "taken" / name).mkdir(parents=True)
     for name, mode, size in ("small", "L", 28), ("deep", "I;16", 112), ("bad", "L", 0):
         (folder / name).mkdir()
@@ -60,7 +60,7 @@ def output(program, *flags, cwd):
         ("digits ../run.mat --nonsense", "--nonsense"),
         ("digits ../run.mat --count 59", "--count"),
         ("digits ../run.mat --count 10001", "--count"),
-        ("digits ../run.mat", "digits.png"),
+        ("digits ../run.mat", "samples.mat"),
         ("digits ../data.mat", "../data.mat"),
         ("losses ../run.mat --nonsense", "--nonsense"),
         ("losses ../run.mat", "losses.png"),
@@ -169,6 +169,10 @@ def test_digits_of_other_layers_and_images(trained, tmp_path):
     # what rounding changes in z is larger with larger weights
     np.testing.assert_allclose(images, expected, rtol=0, atol=1e-5)
     assert 0 == images.min() < images.max() == 1
+    (tmp_path / "digits.png").unlink()
+    (tmp_path / "digits.png").mkdir()
+    end = run_script("tests/recipes/digits", "other.mat", cwd=tmp_path)
+    assert end.returncode == 2 and end.stderr.startswith("digits.py: digits.png: ")
 
 
 def test_digits_knows_real_ones():
