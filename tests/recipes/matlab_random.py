@@ -144,7 +144,7 @@ def set_stream_state(s):
         s = {name: np.asarray(s)[name].item() for name in s.dtype.names or ()}
     kind = np.squeeze(s.get("Type"))
     if str(kind) != "twister":
-        raise ValueError(f"rng: the generator {kind} is not covered, only 'twister'")
+        raise ValueError(f"rng: needs a state whose Type is 'twister', not {kind}")
     numbers = np.append(s.get("Seed"), s.get("State"))
     if numbers.size != 626 or numbers.dtype.kind not in "fiu":
         raise ValueError("rng: Seed must be a number, and State 625 numbers")
