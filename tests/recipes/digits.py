@@ -23,7 +23,7 @@ from scipy.cluster.vq import vq
 from scipy.io import savemat
 
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-from checkpoints import fail, read_checkpoint  # lets Python find the next one, too
+from checkpoints import fail, program, read_checkpoint  # and finds the next one
 
 import gan_adam as gan
 
@@ -92,8 +92,4 @@ def print_counts(named):
 
 if __name__ == "__main__":
     gan.fail = fail  # so that what gan says of a file names this program
-    try:
-        main()
-    except KeyboardInterrupt:
-        print("digits.py: stopped", file=sys.stderr)
-        sys.exit(130)
+    program(main)

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-from checkpoints import fail, read_checkpoint
+from checkpoints import fail, program, read_checkpoint
 
 
 def main():
@@ -62,8 +62,4 @@ def draw(losses):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        print("losses.py: stopped", file=sys.stderr)
-        sys.exit(130)
+    program(main)

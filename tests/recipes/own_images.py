@@ -32,7 +32,7 @@ from scipy.io import savemat
 if "__file__" not in globals():
     raise SystemExit("own_images.py: not in a cell; use %run own_images.py")
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-from checkpoints import fail
+from checkpoints import fail, program
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 OTHERS = (".gif", ".tif", ".tiff", ".webp", ".heic")  # pictures to convert first
@@ -52,8 +52,11 @@ def main(opt):
     if train_x.mean() > 127:
         flag = "leave out --invert" if opt.invert else "give --invert"
         fail(f"{opt.folder}: mostly white, but MNIST's background is black; {flag}")
-    with open(opt.out, "xb") as f:  # x: never in the place of another
-        savemat(f, {"train_x": train_x}, do_compression=True)
+    try:
+        with open(opt.out, "xb") as f:  # x: never in the place of another
+            savemat(f, {"train_x": train_x}, do_compression=True)
+    except OSError as error:
+        fail(f"{opt.out}: cannot be written ({error.strerror})")
     print(f"{opt.out}: {len(names)} pictures, {names[0]} .. {names[-1]}")
     print(f"left out: {left_out}")
     print_command(opt.out, len(names))
@@ -144,13 +147,4 @@ def options():
 
 
 if __name__ == "__main__":
-    opt = options()
-    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter, Spyder or IDLE
-        sys.stdout.reconfigure(errors="backslashreplace")  # for names in any alphabet
-    try:
-        main(opt)
-    except KeyboardInterrupt:
-        print("own_images.py: stopped", file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        fail(f"{error.filename or opt.out}: {error.strerror}")
+    program(lambda: main(options()))

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-from checkpoints import fail
+from checkpoints import fail, program
 
 
 def main():
@@ -73,8 +73,4 @@ def samples_in_a_row(grid):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        print("pictures.py: stopped", file=sys.stderr)
-        sys.exit(130)
+    program(main)

@@ -171,7 +171,7 @@ TABLES = [  # the file, the flags, how many bytes are copied, and a row's patter
     (b'w,"a; b",c\r\n1,2.50,7.0\r\n3,4.25,7.0\r\n\r\n2,3.00,7.0\r\n', "--skip=1", 12)
     + (rb"[123],[234]\.\d\d,7\.0\r\n",),
     # a BOM, with a header of numbers and alone
-    (b"\xef\xbb\xbf20;21\n1.5;10\n2.5;20\n", "--skip=1 --delimiter=;", 9)
+    (b"\xef\xbb\xbf20;21\n1.5;10\n 2.5; 20\n", "--skip=1 --delimiter=;", 9)
     + (rb"[12]\.\d;[12]\d\n",),
     (b"\xef\xbb\xbf1\n2\n", "", 3, rb"[12]\n"),
     # a line for Excel, and a header that is no UTF-8

@@ -109,7 +109,7 @@ def test_ctrl_c(name, tmp_path, monkeypatch):
     program.send_signal(signal.SIGINT)
     _, said = program.communicate(timeout=60)
     os.close(writing)
-    assert (program.returncode, said) == (130, f"{name}.py: stopped\n")
+    assert (program.returncode, said) == (130, "link.py: stopped\n")
 
 
 # ------------------------------------------------------------------------- digits.py
