@@ -331,7 +331,7 @@ BAD_CALLS = {
     "unifrnd(1, 2, {})": BAD_SIZES,
     "normrnd(1, 2, {})": BAD_SIZES,
     "unifrnd({})": "'a', 1; [1, 2], 3; 1, 2j; 2, 1",
-    "normrnd({})": "'a', 1; 3, [1, 2]; 1, 2j; 0, -1",
+    "normrnd({})": "'a', 1; 3, [1, 2]; np.zeros(2), 3; 1, 2j; 0, -1",
     "randi({})": """0; [2, 1]; 2.5; [1.5, 3]; [1, 2, 3]; 'a'; inf; nan; []; 2**53;
         [-2**52, 2**52 - 1]""",
     "randperm({})": "-1; 2.5; 'a'; [1, 2]; nan",
@@ -367,6 +367,12 @@ def test_edges(matlab):
     assert matlab.randperm(0).shape == (1, 0) and matlab.randperm(1).tolist() == [[1]]
     assert math.isnan(matlab.unifrnd(-math.inf, math.inf))
     assert matlab.unifrnd(3, 3) == 3 and matlab.normrnd(3, 0) == 3
+    low, high = np.float32(-0.1), np.float32(0.7)
+    for function in matlab.unifrnd, matlab.normrnd:
+        matlab.rng(5)
+        x = float(function(low, high))
+        matlab.rng(5)
+        assert x == function(float(low), float(high))  # all digits of a double
 
 
 def draw_some(matlab):
