@@ -83,6 +83,17 @@ def refused(tool, folder, capsys):
     return said.err
 
 
+def test_tool_that_cannot_write(tool, tmp_path, monkeypatch, capsys):
+    """It does not say that it has; a wrong command line shows how to call it."""
+    idx_files(tmp_path, tool, monkeypatch)
+    with pytest.raises(SystemExit) as end:
+        tool.main([str(tmp_path), str(tmp_path / "none" / "out.mat")])
+    said = capsys.readouterr()
+    assert (end.value.code, said.out) == (2, "") and "out.mat" in said.err
+    for argv in [], ["--help"], ["a", "b", "c"]:
+        assert tool.main(argv) == 2 and "make_mnist_mat.py" in capsys.readouterr().err
+
+
 def test_tool_refuses_other_files(tool, tmp_path, monkeypatch, capsys):
     """Swapped, cut short, other bytes; or an order that comes out wrong."""
     idx_files(tmp_path, tool, monkeypatch, "gz")
