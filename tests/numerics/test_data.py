@@ -68,9 +68,8 @@ def test_tool_builds_the_file(tool, tmp_path, monkeypatch, capsys, form):
     for name, x in expected.items():
         assert mat[name].dtype == np.uint8
         np.testing.assert_array_equal(mat[name], x)
-    first = (tmp_path / "out.mat").read_bytes()
-    tool.main([str(tmp_path), str(tmp_path / "out.mat")])
-    assert (tmp_path / "out.mat").read_bytes() == first  # no date in it
+    with open(tmp_path / "out.mat", "rb") as f:
+        assert f.read(116) == tool.HEADER.ljust(116)  # SciPy's has a date
 
 
 def refused(tool, folder, capsys):
