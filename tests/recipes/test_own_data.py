@@ -311,15 +311,16 @@ def test_pasted_into_a_cell(name):
 
 
 @POSIX
-def test_nobody_reads(tmp_path):
-    """As with | head: it ends quietly; by a symbolic link, and as python -OO."""
+def test_nobody_reads(tmp_path, monkeypatch):
+    """As with | head: it ends quietly; by a symbolic link, -OO, a name beyond ASCII."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     (tmp_path / "link.py").symlink_to(os.path.join(RECIPES, "own_table.py"))
-    (tmp_path / "real.csv").write_text("1,-2\n3,4\n")
+    (tmp_path / "数.csv").write_text("1,-2\n3,4\n")
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as nowhere:
         end = subprocess.run(
-            [sys.executable, "-OO", "link.py", "real.csv", "--steps=1"],
+            [sys.executable, "-OO", "link.py", "数.csv", "--steps=1"],
             cwd=tmp_path,
             stdout=nowhere,
             stderr=subprocess.PIPE,
