@@ -138,6 +138,7 @@ def test_goes_on_as_the_uncut_run(gan, train, saved, maker, convert, tmp_path, c
         os.rename("workspace.mat", file)
     else:  # with an empty layers{1}, strings that SciPy cannot read, all of it twice
         for net in NETWORKS:
+            saved[net]["layers"] = np.array(saved[net]["layers"], object)
             saved[net]["layers"][0] = np.zeros((0, 0))
         save(file, workspace(saved, t=10.0))
         head, rest = file.read_bytes()[:128], file.read_bytes()[128:]
