@@ -39,7 +39,7 @@ def program(main):
         sys.stdout.reconfigure(errors="backslashreplace")  # names in any alphabet
     try:
         status = main()
-        sys.stdout.flush()
+        print(end="", flush=True)  # a full disk shows here; sys.stdout may be None
     except KeyboardInterrupt:
         fail("stopped", 130)
     except MemoryError:

@@ -17,6 +17,7 @@ import argparse
 import importlib
 import os
 import re
+import shlex
 from unittest import mock
 
 import checkpoints
@@ -162,7 +163,9 @@ def check_fields(struct, net, nn, opt, gan):
 
 
 def quoted(word):
-    """The word as sh, cmd and PowerShell take it."""
+    """The word as a shell takes it: sh, or cmd and PowerShell in Windows."""
+    if os.name == "posix":
+        return shlex.quote(word)
     return word if re.fullmatch(r"[\w.:/\\+-]+", word) else f'"{word}"'
 
 

@@ -29,9 +29,8 @@ function record_run(script, out, seed, epoch, images_num)
 %   producer      'MATLAB ' or 'GNU Octave ', and the version
 %   seed, images_num, batch_size, learning_rate
 %   first, epoch  the numbers of the epoch before the first one, 0 here, and of the last
-%   c_loss, d_loss                the losses of every step (n x 1)
-%   complete      1; or 0 for a run that an error or Ctrl-C has broken off: then c_loss
-%                 and d_loss end there, and all the rest is as after their last step
+%   c_loss, d_loss                the losses of every step (n x 1); of a run that an error
+%                 or Ctrl-C has broken off fewer, and all the rest is as after the last
 %   images_fake   the last batch, batch_size x the generator's last size
 %   generator, discriminator      as after the last step, without a, z, d, dw, db
 %   images_check  two sums that tell other images (1 x 2)

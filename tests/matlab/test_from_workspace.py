@@ -146,9 +146,7 @@ def test_goes_on_as_the_uncut_run(gan, train, saved, maker, convert, tmp_path, c
         file.write_bytes(head + strings[0] + rest + strings[1] + rest)
     status, said = convert(file, "my run's.mat")
     assert (status, said.err, said.out.count("\n")) == (0, "", 2)
-    command = said.out.splitlines()[1]
-    assert '--checkpoint "my run\'s.mat"' in command  # so that cmd takes it too
-    python, script, *flags = shlex.split(command)
+    python, script, *flags = shlex.split(said.out.splitlines()[1])
     assert python == "python" and os.path.samefile(script, gan.__file__)
     status, said = status_and_output(gan, [*flags, "--epoch", 2], capsys)
     assert status == 0 and "after epoch 1" in said.err
@@ -264,6 +262,15 @@ def test_all_epochs_done(saved, convert):
         status, said = convert("w.mat", f"{e}.mat")
         assert status == 0 and ("--epoch" in said.out) == bool(more)
         assert f"{more} --pics" in said.out
+
+
+def test_the_command_in_other_shells(monkeypatch):
+    """sh would change a $ within "..."; cmd knows no '...'."""
+    monkeypatch.setattr(os, "name", "posix")
+    assert from_workspace.quoted("a $x.mat") == "'a $x.mat'"
+    monkeypatch.setattr(os, "name", "nt")
+    found = [from_workspace.quoted(x) for x in (r"C:\a.mat", "a b.mat", "a&b.mat")]
+    assert found == [r"C:\a.mat", '"a b.mat"', '"a&b.mat"']
 
 
 # ---------------------------------------------------------------------- what is refused

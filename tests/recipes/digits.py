@@ -23,7 +23,7 @@ from scipy.cluster.vq import vq
 from scipy.io import savemat
 
 sys.path.insert(0, f"{os.path.dirname(os.path.realpath(__file__))}/../matlab")
-from checkpoints import fail, program, read_checkpoint  # and finds the next one
+from checkpoints import fail, program, read_checkpoint  # which finds gan_adam
 
 import gan_adam as gan
 

@@ -38,7 +38,7 @@ def main():
         frames[0].save("training.gif", **how)
         rows.save("training.png")
     except OSError as error:
-        fail(f"cannot be written: {error}")
+        fail(f"training.gif, training.png: cannot be written ({error})")
     print(f"pictures in training.gif: {len(grids)}")
     print(f"rows in training.png: {len(grids[::5])}")
 

@@ -52,7 +52,7 @@ if isempty(kept.last) ...
         || size(kept.losses, 1) * kept.last.batch_size ~= epochs * start.images_num
     error('record_run:steps', 'the script ended before its last step');
 end
-write_record(out, record, 1);
+write_record(out, record);
 record_keep('begin', []);
 fprintf('record:%s\n', out);
 end
@@ -149,10 +149,9 @@ end
 end
 
 
-function write_record(out, record, complete)
+function write_record(out, record)
 % Write the record: what is in `record`, and what the run has left behind.
 kept = record_keep('all');
-record.complete = complete;
 record.c_loss = kept.losses(:, 1);
 record.d_loss = kept.losses(:, 2);
 for name = {'batch_size', 'learning_rate', 'images_fake'}
@@ -194,7 +193,7 @@ function finish(folder, old, out, record, functions)
 kept = record_keep('all');
 if ~isempty(kept.last)
     try
-        write_record(out, record, 0);
+        write_record(out, record);
         fprintf('broken off after %d steps; record:%s\n', size(kept.losses, 1), out);
     catch problem
         fprintf('broken off; the record cannot be written: %s\n', problem.message);
