@@ -44,8 +44,7 @@ function x = of_toolbox(name, first, second, varargin)
 % normrnd and unifrnd: the formulas of MATLAB's Statistics and Machine Learning Toolbox.
 %
 % By its documentation: each parameter is a number, or has the size of the result, which
-% without a size is that of the parameters. Where sigma < 0 or a > b the result is NaN,
-% and its random number is drawn all the same.
+% without a size is that of the parameters. (Its NaN where sigma < 0 is not made here.)
 if ~isa(first, 'double') || ~isa(second, 'double')
     error('matlab_random:usage', '%s: both parameters must be double', name);
 end
@@ -57,14 +56,11 @@ else
     dims = size(first);
 end
 if strcmp(name, 'normrnd')
-    illegal = second < 0;
     x = randn(dims) .* second + first;
 else
-    illegal = first > second;
     middle = first / 2 + second / 2;
     x = middle + (second / 2 - first / 2) .* (2 * rand(dims) - 1);
 end
-x(illegal | false(size(x))) = NaN;
 end
 
 
@@ -73,10 +69,9 @@ function dims = size_of(name, sizes)
 %
 % {}: 1 x 1; {n}: n x n; {m, n, ...} or {[m, n, ...]}: m x n x ..., as MATLAB has it.
 % Stops with an error at words such as 'single' and 'like'.
-if ~all(cellfun(@isnumeric, sizes))
+if ~all(cellfun(@(n) isa(n, 'double'), sizes))
     error('matlab_random:size', '%s: only sizes n or m, n or [m, n] are known', name);
 end
-sizes = cellfun(@double, sizes, 'UniformOutput', false);
 dims = [sizes{:}];
 if isempty(sizes)
     dims = [1, 1];

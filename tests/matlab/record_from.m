@@ -18,7 +18,6 @@ function record_from(script, out, checkpoint, images_num)
 % learning_rate, beta1, beta2 or epsilon than the script's, one with precision single,
 % and one with gradient exact.
 
-narginchk(4, 4);
 saved = load(checkpoint);
 names = {'e', 'batch_size', 'learning_rate', 'seed', 'precision', 'gradient', ...
     'rng_state', 'generator', 'discriminator'};

@@ -39,7 +39,6 @@ function record_run(script, out, seed, epoch, images_num)
 % no MATLAB was at hand. In Octave (run with 7.3) matlab_random.m draws what MATLAB draws
 % from the seed, to the last bit; the arithmetic is Octave's, and imwrite does nothing.
 
-narginchk(5, 5);
 record_execute(script, out, struct('seed', seed, 'first', 0, 'epoch', epoch, ...
     'images_num', images_num, 'checkpoint', []));
 end

