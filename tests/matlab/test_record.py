@@ -142,8 +142,8 @@ UPDATE = "discriminator = nnapplygrade(discriminator, learning_rate)"
 SAME = {  # each a list of (words of the original, what is in their place)
     "numbers": [
         ("clear;\nclc;\n", STRING),
-        ("epoch = 100;", "x = ones(2)'; epoch  =  10*10; % it's passes"),
-        ("images_num = 60000;", "images_num=6e4 ; cat(1, epoch == 3, 1);"),
+        ("epoch = 100;", "x = ones(2)'; epoch  =  10*10; % it's"),
+        ("images_num = 60000;", "x = [1 2]'; images_num=6e4 ; epoch == 3; % it's"),
         ("generator = nnsetup([100", "width = 100; generator = nnsetup([width"),
         ("= nnsetup([784, 24, 1])", "= nnsetup([[784 24], ones(1)])"),
         ("unifrnd(-1, 1, batch_size, 100)", "2 * rand(batch_size, width) - 1"),
@@ -305,7 +305,8 @@ matlab_random('unifrnd', 0, single(1))""".splitlines()  # MATLAB's, in another w
 SEEDS = [
     "s = rng",
     "rand('seed', 3)",
-    "randn state 4",
+    "randn('state',4)",
+    "rand state 4",
     "RandStream.setGlobalStream(RandStream('mt19937ar','Seed',1))",
 ]
 SPOILT = [  # words of the original, what replaces them, what the error names
