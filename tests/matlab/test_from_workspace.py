@@ -6,8 +6,6 @@ import os
 import re
 import shlex
 import struct
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import checkpoints
@@ -15,7 +13,7 @@ import from_workspace
 import numpy as np
 import pytest
 from checkpoints import NETWORKS
-from conftest import OCTAVE, POSIX, ROOT, SCRIPTS, octave, status_and_output
+from conftest import OCTAVE, SCRIPTS, octave, run_script, status_and_output
 from scipy.io import loadmat, savemat
 
 SMALL = ["--images-num", 160, "--batch-size", 16]  # 10 steps an epoch
@@ -316,11 +314,7 @@ def test_files_that_cannot_be_used(saved, convert, tmp_path, capsys):
     assert "script.mat: " in capsys.readouterr().err
 
 
-@POSIX
-def test_started_through_a_link(tmp_path):
-    """With python -OO too; the program names itself."""
-    os.symlink(f"{ROOT}/tests/matlab/from_workspace.py", tmp_path / "link.py")
-    command = [sys.executable, "-OO", "link.py", "none.mat", "run.mat"]
-    end = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert (end.returncode, end.stdout) == (2, "")
-    assert end.stderr.startswith("link.py: none.mat: ") and end.stderr.count("\n") == 1
+def test_as_a_program(tmp_path):
+    end = run_script("tests/matlab/from_workspace", "no.mat", "run.mat", cwd=tmp_path)
+    assert (end.returncode, end.stdout, end.stderr.count("\n")) == (2, "", 1)
+    assert end.stderr.startswith("from_workspace.py: no.mat: ")

@@ -406,14 +406,10 @@ def test_broken_off_by_an_error(folder):
         assert f"broken off after {steps} steps; record:{file}" in lines
         assert any(message in x for x in lines)
         r = read_record(file)
-        whole = read_record(folder / f"whole{max(steps, 2)}.mat")
-        assert set(r) == set(whole) and r["epoch"] == 3
-        for k in "c_loss", "d_loss":
-            np.testing.assert_array_equal(r[k], whole[k][:steps])
+        assert np.size(r["c_loss"]) == steps
         if steps > 1:
-            np.testing.assert_array_equal(r["images_fake"], whole["images_fake"])
-            w_v = (x["generator"]["layers"][2]["w_v"] for x in (r, whole))
-            np.testing.assert_array_equal(*w_v)
+            whole = read_record(folder / f"whole{steps}.mat")
+            np.testing.assert_equal(r, whole | {"epoch": 3})
 
 
 @OCTAVE
