@@ -48,12 +48,9 @@ function x = of_toolbox(name, first, second, varargin)
 if ~isa(first, 'double') || ~isa(second, 'double')
     error('matlab_random:usage', '%s: both parameters must be double', name);
 end
+dims = size(first + second);
 if ~isempty(varargin)
     dims = size_of(name, varargin);
-elseif isscalar(first)
-    dims = size(second);
-else
-    dims = size(first);
 end
 if strcmp(name, 'normrnd')
     x = randn(dims) .* second + first;
