@@ -289,6 +289,7 @@ def test_files_that_cannot_be_used(saved, convert, tmp_path, capsys):
     two_gigabytes = struct.pack("<IIIH", 14, 2**31 - 8, 6, 8) + bytes(8)
     header = (tmp_path / "workspace.mat").read_bytes()[:128]
     (tmp_path / "large.mat").write_bytes(header + two_gigabytes)
+    (tmp_path / "empty.mat").touch()
     save("script.mat", saved | {"script": "gan_sgd"})
     before = {file: file.read_bytes() for file in tmp_path.glob("*.mat")}
     for words, named in (
@@ -296,6 +297,7 @@ def test_files_that_cannot_be_used(saved, convert, tmp_path, capsys):
         ("missing.mat run.mat", "missing.mat: "),
         ("workspace.mat none/run.mat", "none/run.mat"),
         ("workspace.mat one.mat", "one.mat"),
+        ("workspace.mat empty.mat", "empty.mat"),
         ("workspace.mat run.mat --data ", "--data"),
         ("workspace.mat run.mat --seed x", "--seed"),
         ("workspace.mat run.mat --data no.mat", "no.mat"),
