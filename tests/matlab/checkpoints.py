@@ -164,9 +164,7 @@ def read_layer(layer, label, shape, fields, finite):
 
 def network_fields(gan):
     """The numbers beside the layers that the networks of the script `gan` have."""
-    stream = gan.stream.get_state()
-    fields = gan.nnsetup([1, 1, 1])
-    gan.stream.set_state(stream)  # a reader draws no random numbers
+    fields = gan.nnsetup([1, 1, 1])  # which draws: a run sets its stream later
     return [x for x in fields if x not in ("architecture", "layers_count", "layers")]
 
 

@@ -161,9 +161,7 @@ def test_the_first_form_of_checkpoints(gan, train, convert):
     assert "c_loss" in refused(convert, old | {"c_loss": saved["c_loss"][:9]})
     assert "--data" in refused(convert, old | {"images_sha256": "0" * 64})
     save("begun.mat", saved | {"e": 0.0})
-    state = gan.stream.get_state()
     read = checkpoints.read_checkpoint("begun.mat")
-    np.testing.assert_equal(gan.stream.get_state(), state)  # nothing was drawn
     assert (read["e"], read["rng_state"].dtype) == (0, np.uint32)
     np.testing.assert_array_equal(read["rng_state"], saved["rng_state"])
     gan.nnff(read["generator"], np.ones((2, 100)))  # w and b have their shapes again
