@@ -111,15 +111,15 @@ def test_equal_to_the_port(script, folder, monkeypatch, capsys):
     flags = ["--seed", 3, "--images-num", 120, "--epoch", 2]
     flags += ["--batch-size", 20, "--learning-rate", 0.002]
     train(gan, folder, capsys, "early.mat", *flags)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
     data = shutil.move(folder / "mnist_uint8.mat", folder / "data")
     code = """record_run('sized.m', 'a.mat', 3, 2, 120);
     record_from('other.m', 'b', 'early.mat', 120);"""
     out = octave_output(code, folder, "tests/matlab")
     assert "epoch_3_t_6.png" in out and out.endswith(f"\nrecord:{folder}/b.mat\n")
     for words in ["a.mat"], ["b.mat", "--from", "early.mat"]:
-        command = [sys.executable, compare_matlab.__file__, *words, "--data", data]
-        end = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
+        assert compare_matlab.main([*words, "--data", str(data)]) == 0
         r = read_record(folder / words[0])
         assert set(r) == set(compare_matlab.RECORD_NAMES)
         assert (r["seed"], r["images_num"]) == (3, 120)
