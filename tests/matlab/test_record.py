@@ -298,6 +298,7 @@ SPOILT = [  # words of the original, what replaces them, what the error names
     ("clc;", "rand('seed', 3)", "rand('seed', 3)"),
     ("clc;", "randn('state',4)", "randn('state',4)"),
     ("clc;", "rand state 4", "rand state 4"),
+    ("clc;", "randn state 4", "randn state 4"),
     ("clc;", "RandStream.setGlobalStream(RandStream('mrg32k3a'))", "RandStream"),
     ("n = size(images, 1);", "rng(7);", "rng(7)"),
     ("kk = randperm", "kk = randi(60, 60, 1); randperm", "randi"),
