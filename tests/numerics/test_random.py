@@ -6,7 +6,6 @@ digits shown.
 
 import hashlib
 import json
-import math
 import os
 import shutil
 
@@ -19,8 +18,6 @@ MATLAB = os.path.join(TESTS, "matlab")
 # what MATLAB saved: numbers and checksums, each with its source
 with open(os.path.join(MATLAB, "matlab_numbers.json"), encoding="utf-8") as f:
     SAVED = json.load(f)
-with open(os.path.join(ROOT, "data", "randn_edges.txt"), encoding="ascii") as f:
-    TABLE = [line.strip() for line in f if line[0] != "%"]
 
 
 # ------------------------------------------------------------ numbers that MATLAB saved
@@ -66,6 +63,17 @@ def test_one_stream_for_all(gan):
         np.testing.assert_array_equal(found, expected, err_msg=name)
         names.append(name)
     assert len(names) == 13
+
+
+def test_sizes_do_not_matter(one):
+    """Numbers drawn one by one, and some at a time, are those of one array."""
+    sizes = [*[1] * 1500, *range(60), 3000]
+    one.rng(3)
+    parts = [one.randn(1, n)[0] for n in sizes]
+    after = one.rand(1, 1)
+    one.rng(3)
+    np.testing.assert_array_equal(np.concatenate(parts), one.randn(1, sum(sizes))[0])
+    assert one.rand(1, 1) == after
 
 
 @pytest.mark.parametrize("saved", SAVED["states"], ids=lambda x: x["source"].split()[0])
@@ -225,51 +233,3 @@ def test_numbers_that_matlab_printed(gan):
         numbers = zip(np.ravel(eval(call, known)), texts, strict=True)
         found = [f"{x:.{len(text.partition('.')[2])}f}" for x, text in numbers]
         assert found == texts, call
-
-
-# ------------------------------------------------------------------- our own arithmetic
-
-
-def slow_randn(outputs, edges):
-    """The ziggurat from the formula, a value at a time; `outputs` yields 32 bits."""
-
-    def f(x):
-        return math.exp(-x * x / 2)
-
-    def uniform():
-        u0, u1 = next(outputs), next(outputs)
-        return ((u0 >> 5) * 2**26 + (u1 >> 6)) / 2**53
-
-    r = 3.65415288536101
-    while True:
-        u0, u1 = next(outputs), next(outputs)
-        i = (u1 >> 24) + 1
-        x = (((u0 >> 3) * 2**24 + (u1 & 0xFFFFFF)) * 2.0**-52 - 1) * edges[i]
-        if abs(x) <= edges[i - 1]:
-            yield x
-        elif i < 256:
-            if f(edges[i]) + uniform() * (f(edges[i - 1]) - f(edges[i])) < f(x):
-                yield x
-        else:
-            while True:
-                a = math.log(uniform()) * 0.273661237329758
-                b = math.log(uniform())
-                if -2 * b > a * a:
-                    break
-            yield a - r if x < 0 else r - a
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_randn_is_the_slow_version_to_the_bit(one, seed):
-    """Also the count of 32-bit outputs: the draws after each array must agree too."""
-    state = np.random.RandomState(seed)
-
-    def outputs():
-        while True:
-            yield from map(int, state.randint(0, 2**32, 10**4, dtype=np.uint32))
-
-    slow = slow_randn(outputs(), [float(x) for x in TABLE])
-    one.rng(seed)
-    for m, n in (1, 1), (3, 2), (40000, 2), *[(1, 1)] * 500, (7, 1000), (1, 3):
-        expected = np.reshape([next(slow) for _ in range(m * n)], (m, n), order="F")
-        np.testing.assert_array_equal(one.randn(m, n), expected)
