@@ -14,13 +14,9 @@ To use them, copy this file and data/randn_edges.txt into one folder, and write
 
 They take MATLAB's sizes, of type int: rand(), rand(3), rand(2, 3), rand([2, 3]),
 rand(2, 3, 4). Without a size they give a number, else an array of two or more
-dimensions, filled column by column. randi and randperm give whole numbers of type int.
-randperm(n) is a row, (1, n): randperm(n)[0] - 1 is an order of rows in Python.
-
-A state that MATLAB saved by s = rng; save('s.mat', 's') is set here by
-
-    s = scipy.io.loadmat("s.mat")["s"]
-    rng(s)
+dimensions. randi and randperm give whole numbers of type int. randperm(n) is a row,
+(1, n): randperm(n)[0] - 1 is an order of rows in Python. A state that MATLAB saved by
+s = rng; save('s.mat', 's') is set here by rng(scipy.io.loadmat("s.mat")["s"]).
 
 Not covered: other generators than the twister, rng('shuffle'), randperm(n, k), arrays
 as parameters of unifrnd and normrnd, and numbers of other types such as
