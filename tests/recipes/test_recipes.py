@@ -254,11 +254,8 @@ def test_generator_is_word_for_word(matlab):
     for name in [*renamed, "uniform_numbers", "next_uniform", "tail"]:
         new = renamed.get(name, name)
         expected = inspect.getsource(getattr(gan_adam, name))
-        for text, other in (
-            (f"def {name}(", f"def {new}("),
-            ('f"{HERE}/data/randn_edges.txt"', "edges_file()"),
-        ):
-            expected = expected.replace(text, other)
+        expected = expected.replace(f"def {name}(", f"def {new}(")
+        expected = expected.replace('f"{HERE}/data/randn_edges.txt"', "edges_file()")
         assert inspect.getsource(getattr(matlab, new)) == expected, name
 
 
