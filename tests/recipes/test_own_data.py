@@ -115,12 +115,14 @@ def test_verdict(real, fake, words, capsys):
 def test_adam_and_the_mean_generator(tmp_path, monkeypatch):
     """The mean follows in step k by 1/AVERAGE, at first by 10/(k + 10)."""
     nnff = Mock(wraps=gan_adam.nnff)
-    settings = []
+    updates = []
     weights = []  # of both networks in turn
 
     def spy(nn, learning_rate, nnapplygrade=gan_adam.nnapplygrade):
         nn = nnapplygrade(nn, learning_rate)
-        settings.append((nn["architecture"], nn["beta1"], learning_rate))
+        forward = [len(call.args[1]) for call in nnff.mock_calls]  # rows each time
+        nnff.reset_mock()
+        updates.append((nn["architecture"], nn["beta1"], learning_rate, forward))
         weights.append(nn["layers"][2]["w"])
         return nn
 
@@ -131,9 +133,9 @@ def test_adam_and_the_mean_generator(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "AVERAGE", 2)
     opt = tool.options(["real.csv", "--steps=12", "--learning-rate=0.02"])
     found = tool.train(WIDE[:9, :4], opt)["layers"][2]["w"]
-    assert settings == [([20, 128, 4], 0.5, 0.02), ([4, 128, 1], 0.5, 0.02)] * 12
-    # both of 9 fake rows, then the generator anew, and real rows beside the fake ones
-    assert [len(call.args[1]) for call in nnff.mock_calls] == [9, 9, 9, 18] * 12
+    g = [20, 128, 4], 0.5, 0.02, [9, 9]  # both networks of 9 fake rows, then update
+    d = [4, 128, 1], 0.5, 0.02, [9, 18]  # anew of 9 fake rows, and real ones
+    assert updates == [g, d] * 12
     gan_adam.rng(0)
     mean = gan_adam.nnsetup([20, 128, 4])["layers"][2]["w"]
     for k, w in enumerate(weights[::2], 1):
