@@ -9,12 +9,7 @@ import pytest
 from conftest import DATA, ROOT, SCRIPTS, TESTS
 from scipy.io import loadmat
 
-KERNELS = {  # what a processor must have to run it, and the name it then says
-    "Prescott": ("pni", "Katmai"),
-    "Sandybridge": ("avx", "Sandybridge"),
-    "Haswell": ("avx2", "Haswell"),
-    "SkylakeX": ("avx512vl", "SkylakeX"),
-}
+KERNELS = {"Prescott": "Katmai"}  # the name it then says, where that is another
 RTOL = {"gan_adam": 1e-11, "gan_mbgd": 1e-12}  # as in test_run.py
 
 RUN = """
@@ -26,23 +21,11 @@ gan.main(gan.options(sys.argv[1:]))
 """
 
 
-def processor_flags():
-    """What the processor can do, in Linux's words."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as f:
-            return f.read().split()
-    except OSError:
-        pytest.skip("what the processor can do is known in Linux only")
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", ["Prescott", "Sandybridge", "Haswell", "SkylakeX"])
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_kernel(name, kernel, tmp_path):
     """100 steps agree with Octave's as closely as this machine's own kernel does."""
     pytest.importorskip("threadpoolctl")
-    needed, said = KERNELS[kernel]
-    if needed not in processor_flags():
-        pytest.skip(f"this processor cannot run {kernel}")
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": kernel}
     flags = ["--images-num", "6000", "--epoch", "1", "--checkpoint", "run.mat"]
     end = subprocess.run(
@@ -52,11 +35,12 @@ def test_kernel(name, kernel, tmp_path):
         capture_output=True,
         text=True,
     )
-    if end.returncode < 0:  # as Haswell's of OpenBLAS 0.3.34 does on some machines
+    # it did not end by itself: as Haswell's of OpenBLAS 0.3.34 on some machines
+    if end.returncode not in (0, 1, 2):
         pytest.skip(f"OpenBLAS crashes with the kernel {kernel} on this machine")
     assert end.returncode == 0, end.stderr
-    if f"'{said}'" not in end.stdout.splitlines()[0]:
-        pytest.skip("NumPy has another BLAS than OpenBLAS")
+    if f"'{KERNELS.get(kernel, kernel)}'" not in end.stdout.splitlines()[0]:
+        pytest.skip("this processor or NumPy's BLAS has no such kernel")
     golden = loadmat(os.path.join(TESTS, "matlab", f"octave_{name}_seed0_6000x2.mat"))
     run = loadmat(tmp_path / "run.mat")
     for loss in "c_loss", "d_loss":

@@ -29,10 +29,10 @@ def committed():
 @pytest.fixture(scope="module")
 def places(committed):
     """Where each row stands among all images sorted by digit: two index arrays."""
-    tool = load_tool("data/make_mnist_mat.py")
-    train, test = np.sort(committed["train_digits"]), np.sort(committed["test_digits"])
     # labels that are sorted already stay in place
-    return tool.matlab_order(train, test)
+    labels = [np.sort(committed[f"{part}_digits"]) for part in ("train", "test")]
+    order = load_tool("data/make_mnist_mat.py").matlab_order(*labels)
+    return dict(zip(("train", "test"), order, strict=True))
 
 
 def sha256(x):
@@ -65,7 +65,7 @@ def test_the_shuffle(committed, places, monkeypatch):
     One pair of random words off, most labels are others.
     """
     digits = committed["train_digits"], committed["test_digits"]
-    for labels, place in zip(digits, places, strict=True):
+    for labels, place in zip(digits, places.values(), strict=True):
         np.testing.assert_array_equal(np.sort(labels)[place], labels)
     tool = load_tool("data/make_mnist_mat.py")
     monkeypatch.setattr(tool, "PAIRS_DRAWN_BEFORE", tool.PAIRS_DRAWN_BEFORE + 1)
@@ -74,32 +74,21 @@ def test_the_shuffle(committed, places, monkeypatch):
         assert (np.sort(labels)[place] == labels).mean() < 0.5
 
 
-def in_matlabs_files():
-    """Three lists of (rows of our file, their places in MNIST), of two MATLAB files.
-
-    The first 200 training images and the first 50 test images of the file of 2020; and
-    the 100 training images of a last batch, from the file of 2013.
-    """
-    batch = ORDER["nn_mat_last_batch_in_order"], ORDER["nn_mat_last_batch_in_mnist"]
-    return [
-        ("train", np.arange(200), np.array(ORDER["cut_file_train_x_in_mnist"])),
-        ("test", np.arange(50), np.array(ORDER["cut_file_test_x_in_mnist"])),
-        ("train", *map(np.array, batch)),
-    ]
-
-
 def test_within_a_digit_images_stay_in_mnists_order(committed, places):
     """Of two images of a digit, the one first in MNIST is first when sorted, too.
 
-    So it is with all 350 images of which MATLAB's files tell the place in MNIST; were
-    it left to chance, with none of the ten digits.
+    So it is with all 350 images of which MATLAB's files tell the place in MNIST: the
+    first 200 and the first 50 of the file of 2020, and a batch of the file of 2013.
+    Were it left to chance, with none of the ten digits.
     """
-    counted = 0
-    for part, rows, in_mnist in in_matlabs_files():
+    for part, rows, name in (
+        ("train", range(200), "cut_file_train_x_in_mnist"),
+        ("test", range(50), "cut_file_test_x_in_mnist"),
+        ("train", ORDER["nn_mat_last_batch_in_order"], "nn_mat_last_batch_in_mnist"),
+    ):
         digits = committed[f"{part}_digits"][rows]
-        sorted_places = places[0 if part == "train" else 1][rows]
+        sorted_places, in_mnist = places[part][rows], np.array(ORDER[name])
+        assert len(in_mnist) == len(rows)
         for digit in range(10):
             ours, mnists = sorted_places[digits == digit], in_mnist[digits == digit]
             np.testing.assert_array_equal(np.argsort(ours), np.argsort(mnists))
-            counted += len(ours)
-    assert counted == 350
