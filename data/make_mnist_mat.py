@@ -76,14 +76,8 @@ def matlab_order(train_labels, test_labels):
     Takes the labels in MNIST's own order, (60000,) and (10000,); returns two arrays of
     indices into it.
 
-    Whoever made that file sorted the images by digit, 0 first, each digit's images
-    staying in MNIST's order. Then MATLAB shuffled them: randperm(60000) for the
-    training images, and the randperm(10000) that followed for the test images.
-    MATLAB's randperm(n) sorts n uniform numbers of its Mersenne Twister. The stream was
-    that of a fresh MATLAB, as after rng(0), from which 213,377,645 pairs of 32-bit
-    words had been drawn before.
-
-    That place was found by search; data/README.md says what it rests on.
+    It was sorted by digit and then shuffled by MATLAB: data/README.md says how, and what
+    that rests on. MATLAB's randperm(n) sorts n uniform numbers.
     """
     # NumPy's MT19937 with the seed of a fresh MATLAB
     stream = np.random.RandomState(5489)
@@ -102,9 +96,8 @@ def matlab_order(train_labels, test_labels):
 
 def read_idx(folder, name, md5):
     """The bytes of the IDX file `name` in `folder`, unpacked, checked against `md5`."""
-    with_dot = name.replace("-idx", ".idx")
-    candidates = [name, with_dot, name + ".gz", with_dot + ".gz"]
-    paths = [os.path.join(folder, x) for x in candidates]
+    names = [name, name.replace("-idx", ".idx")]
+    paths = [os.path.join(folder, x + end) for end in ("", ".gz") for x in names]
     found = [path for path in paths if os.path.isfile(path)]
     if not found:
         fail(f"{folder}: has no {name}, with or without .gz")

@@ -18,12 +18,12 @@ def tool(monkeypatch):
     return tool
 
 
-def idx_files(folder, tool, monkeypatch, form=""):
-    """Four small IDX files in `folder`; their sums become the tool's.
+@pytest.fixture
+def idx_files(tool, tmp_path, monkeypatch):
+    """Four small IDX files, each of another form; their sums become the tool's.
 
-    form: "gz" for packed files, "dot" for names with a dot. Returns what the .mat file
-    must hold: the rows sorted by digit and shuffled as MATLAB would, variable by
-    variable.
+    Returns what the .mat file must hold: the rows sorted by digit and shuffled as
+    MATLAB would, variable by variable.
     """
     digits = {
         "train": np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8], np.uint8),
@@ -49,70 +49,58 @@ def idx_files(folder, tool, monkeypatch, form=""):
             known[name] = (file, hashlib.md5(idx).hexdigest())
             expected[name] = rows[order]
             sums[name] = hashlib.sha256(rows[order].tobytes()).hexdigest()
-            if "dot" in form:
+            if part == "test":
                 file = file.replace("-idx", ".idx")
-            if "gz" in form:
+            if name[-1] == "y":
                 file, idx = file + ".gz", gzip.compress(idx)
-            (folder / file).write_bytes(idx)
+            (tmp_path / file).write_bytes(idx)
     monkeypatch.setattr(tool, "FILES", known)
     monkeypatch.setattr(tool, "SHA256", sums)
     return expected
 
 
-@pytest.mark.parametrize("form", ["", "gz", "dot", "dot gz"])
-def test_tool_builds_the_file(tool, tmp_path, monkeypatch, capsys, form):
-    expected = idx_files(tmp_path, tool, monkeypatch, form)
+def test_tool_builds_the_file(tool, idx_files, tmp_path, capsys):
     assert tool.main([str(tmp_path), str(tmp_path / "out.mat")]) == 0
     assert "train_x 12x784" in capsys.readouterr().out
     mat = loadmat(tmp_path / "out.mat")
-    for name, x in expected.items():
+    for name, x in idx_files.items():
         assert mat[name].dtype == np.uint8
         np.testing.assert_array_equal(mat[name], x)
     with open(tmp_path / "out.mat", "rb") as f:
         assert f.read(116) == tool.HEADER.ljust(116)  # SciPy's has a date
 
 
-def refused(tool, folder, capsys):
-    """The one line with which the tool ends; it must have written nothing."""
-    with pytest.raises(SystemExit) as end:
-        tool.main([str(folder), str(folder / "out.mat")])
-    said = capsys.readouterr()
-    assert end.value.code == 2 and said.out == "" and said.err.count("\n") == 1
-    assert not (folder / "out.mat").exists()
-    return said.err
+@pytest.mark.usefixtures("idx_files")
+def test_tool_refuses(tool, tmp_path, monkeypatch, capsys):
+    """Swapped, cut short, other bytes; an order that comes out wrong; a bad OUT."""
 
+    def refused(word, out="out.mat"):
+        with pytest.raises(SystemExit) as end:
+            tool.main([str(tmp_path), str(tmp_path / out)])
+        said = capsys.readouterr()
+        assert end.value.code == 2 and said.out == "" and said.err.count("\n") == 1
+        assert word in said.err and not (tmp_path / out).exists()
 
-def test_tool_that_cannot_write(tool, tmp_path, monkeypatch, capsys):
-    """It does not say that it has; a wrong command line shows how to call it."""
-    idx_files(tmp_path, tool, monkeypatch)
-    with pytest.raises(SystemExit) as end:
-        tool.main([str(tmp_path), str(tmp_path / "none" / "out.mat")])
-    said = capsys.readouterr()
-    assert (end.value.code, said.out) == (2, "") and "out.mat" in said.err
-    for argv in [], ["--help"], ["a", "b", "c"]:
-        assert tool.main(argv) == 2 and "make_mnist_mat.py" in capsys.readouterr().err
-
-
-def test_tool_refuses_other_files(tool, tmp_path, monkeypatch, capsys):
-    """Swapped, cut short, other bytes; or an order that comes out wrong."""
-    idx_files(tmp_path, tool, monkeypatch, "gz")
-    labels = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    labels = tmp_path / "t10k-labels.idx1-ubyte.gz"
     content = labels.read_bytes()
     swapped = (tmp_path / "train-labels-idx1-ubyte.gz").read_bytes()
     for other in swapped, content[:-6], b"no gzip", b"", gzip.compress(b"not MNIST"):
         labels.write_bytes(other)
-        assert "t10k-labels-idx1-ubyte" in refused(tool, tmp_path, capsys)
+        refused("t10k-labels")
     labels.write_bytes(content)
+    refused("out.mat", "none/out.mat")
     monkeypatch.setattr(tool, "PAIRS_DRAWN_BEFORE", 8)
-    assert "another order" in refused(tool, tmp_path, capsys)
+    refused("another order")
 
 
-def test_tool_as_a_program(tmp_path):
-    """A folder without the files."""
+def test_tool_as_a_program(tool, tmp_path, capsys):
+    """A folder without the files; a wrong command line shows how to call it."""
     end = run_script("data/make_mnist_mat", tmp_path, "out.mat", cwd=tmp_path)
     assert end.returncode == 2 and end.stdout == ""
     assert end.stderr.count("\n") == 1 and "train-images-idx3-ubyte" in end.stderr
     assert os.listdir(tmp_path) == []
+    for argv in [], ["--help"], ["a", "b", "c"]:
+        assert tool.main(argv) == 2 and "make_mnist_mat.py" in capsys.readouterr().err
 
 
 def test_columns_are_in_matlabs_pixel_order(gan):
