@@ -76,8 +76,8 @@ def matlab_order(train_labels, test_labels):
     Takes the labels in MNIST's own order, (60000,) and (10000,); returns two arrays of
     indices into it.
 
-    It was sorted by digit and then shuffled by MATLAB: data/README.md says how, and what
-    that rests on. MATLAB's randperm(n) sorts n uniform numbers.
+    It was sorted by digit and then shuffled by MATLAB: data/README.md says how, and
+    what that rests on. MATLAB's randperm(n) sorts n uniform numbers.
     """
     # NumPy's MT19937 with the seed of a fresh MATLAB
     stream = np.random.RandomState(5489)
