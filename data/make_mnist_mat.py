@@ -81,11 +81,8 @@ def matlab_order(train_labels, test_labels):
     """
     # NumPy's MT19937 with the seed of a fresh MATLAB
     stream = np.random.RandomState(5489)
-    left = 8 * PAIRS_DRAWN_BEFORE  # bytes
-    while left:
-        piece = min(left, 2**24)  # a little at a time: together they are 1.7 GB
-        stream.bytes(piece)
-        left -= piece
+    for left in range(PAIRS_DRAWN_BEFORE, 0, -(2**21)):  # together they are 1.7 GB
+        stream.bytes(8 * min(left, 2**21))
     orders = []
     for digits in train_labels, test_labels:
         by_digit = np.argsort(digits, kind="stable")

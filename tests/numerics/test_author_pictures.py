@@ -42,11 +42,8 @@ def picture(name):
 def state_before():
     """MATLAB's stream a pair before START."""
     gan.rng(0)
-    left = 8 * (START - 1)
-    while left:
-        piece = min(left, 2**24)
-        gan.stream.bytes(piece)
-        left -= piece
+    for left in range(START - 1, 0, -(2**21)):  # together they are 4 GB
+        gan.stream.bytes(8 * min(left, 2**21))
     return gan.stream.get_state()
 
 
