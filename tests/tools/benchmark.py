@@ -1,7 +1,8 @@
 """Measure a step of both scripts, in ms: python tests/tools/benchmark.py
 
 It prints a table such as this one, of two cores of an AMD EPYC (Linux, Python 3.11.7,
-numpy 2.4.6; gan_adam.m and gan_mbgd.m in the folder that GAN_MATLAB_DIR names):
+numpy 2.4.6, Octave 7.3.0; gan_adam.m and gan_mbgd.m in the folder that GAN_MATLAB_DIR
+names):
 
 | ms a step | the port | Octave, the original |
 | --- | ---: | ---: |
@@ -10,10 +11,11 @@ numpy 2.4.6; gan_adam.m and gan_mbgd.m in the folder that GAN_MATLAB_DIR names):
 | gan_mbgd, double | 10.44 ±0.49 | 18.28 ±1.33 |
 | gan_mbgd, single | 4.90 ±0.19 |  |
 
-A number is the median of the rounds, and ± half of what they span. That machine's speed
-drifted: in other hours a step of gan_adam took 10 ms. So a row's columns are measured
-in turns, each time in a new process; and where other programs run besides, only
-OPENBLAS_NUM_THREADS=1 is worth anything. MATLAB was not measured.
+A number is the median of the rounds, and ± half of what they span; 1 % of it at most is
+the picture that ends an epoch. That machine's speed drifted: in other hours a step of
+gan_adam took 10 ms. So a row's columns are measured in turns, each time in a new
+process; and where other programs run besides, only OPENBLAS_NUM_THREADS=1 is worth
+anything. MATLAB was not measured.
 
 `--precision single` of the scripts is for a quick look, not for comparing: its losses
 agree with double's to 1e-4 for the first 50 steps.
@@ -41,7 +43,7 @@ def main():
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description="Measure a step of both scripts.")
     parser.add_argument("--rounds", type=int, default=5, help="5")
-    parser.add_argument("--steps", type=int, default=20, help="in an epoch; 20")
+    parser.add_argument("--steps", type=int, default=50, help="in an epoch; 50")
     opt = parser.parse_args()
     rows = {}  # the ms of each round, by row and column
     for _ in range(opt.rounds):
