@@ -1,6 +1,7 @@
 """The tools run. How fast anything is, no test can say."""
 
 import os
+import sys
 
 import pytest
 from conftest import SCRIPTS, load_tool, run_script
@@ -24,6 +25,18 @@ def test_benchmark(tmp_path):
         for cell in filter(None, cells):
             ms, half = map(float, cell.split(" ±"))
             assert 0.1 < ms < 10_000 and half == 0  # not seconds; one round
+
+
+def test_a_step():
+    """Neither the time until the first picture counts nor a single slow epoch."""
+    code = """if True:
+        import time
+        for seconds in 0.6, 0.2, 0.6, 0.2, 0.2:
+            time.sleep(seconds)
+            print("save_sample", flush=True)"""
+    benchmark = load_tool("tests/tools/benchmark.py")
+    ms = benchmark.step_ms(lambda *_: [sys.executable, "-c", code], "", 2)
+    assert 99 < ms < 200  # 100, but for a busy machine
 
 
 def test_draw_readme(tmp_path):
