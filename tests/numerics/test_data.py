@@ -83,8 +83,9 @@ def test_tool_refuses(tool, tmp_path, monkeypatch, capsys):
 
     labels = tmp_path / "t10k-labels.idx1-ubyte.gz"
     content = labels.read_bytes()
-    swapped = (tmp_path / "train-labels-idx1-ubyte.gz").read_bytes()
-    for other in swapped, content[:-6], b"no gzip", b"", gzip.compress(b"not MNIST"):
+    others = [(tmp_path / "train-labels-idx1-ubyte.gz").read_bytes(), content[:-6]]
+    others += [content[:10] + bytes(9) + content[19:], b"no gzip", b""]
+    for other in [*others, gzip.compress(b"not MNIST")]:
         labels.write_bytes(other)
         refused("t10k-labels")
     labels.write_bytes(content)
