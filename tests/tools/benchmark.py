@@ -11,7 +11,7 @@ names):
 | gan_mbgd, double | 10.44 ±0.49 | 18.28 ±1.33 |
 | gan_mbgd, single | 4.90 ±0.19 |  |
 
-A number is the median of the rounds, and ± half of what they span; 1 % of it at most is
+A number is the median of the rounds, and ± half of what they span; up to 1 % of it is
 the picture that ends an epoch. That machine's speed drifted: in other hours a step of
 gan_adam took 10 ms. So a row's columns are measured in turns, each time in a new
 process; and where other programs run besides, only OPENBLAS_NUM_THREADS=1 is worth
