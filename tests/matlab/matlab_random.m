@@ -44,7 +44,7 @@ function x = of_toolbox(name, first, second, varargin)
 % normrnd and unifrnd: the formulas of MATLAB's Statistics and Machine Learning Toolbox.
 %
 % By its documentation: each parameter is a number, or has the size of the result, which
-% without a size is that of the parameters. (Its NaN where sigma < 0 is not made here.)
+% without a size is that of the parameters. Its NaN where sigma < 0 or a > b is not made.
 if ~isa(first, 'double') || ~isa(second, 'double')
     error('matlab_random:usage', '%s: both parameters must be double', name);
 end

@@ -104,3 +104,26 @@ def test_backward_by_finite_differences(gan, label, gradient, bias):
     check_derivatives(g, lambda: loss_of(gan, g, d, noise, y))
     largest = max(abs(layer["dw"]).max() for layer in g["layers"][1:])
     assert largest > 1e-3 or abs(bias) == 9
+
+
+def test_update_is_the_originals_to_the_bit(gan):
+    """Several updates, each by the original's lines."""
+    nn = gan.nnsetup(SIZES_D)
+    state = [dict(layer) for layer in nn["layers"][1:]]
+    for t in range(1, 6):
+        for layer in nn["layers"][1:]:
+            layer["dw"] = gan.randn(*layer["w"].shape)
+            layer["db"] = gan.randn(*layer["b"].shape)
+        assert gan.nnapplygrade(nn, 0.01) is nn
+        for layer, x in zip(nn["layers"][1:], state, strict=True):
+            for p in "wb":
+                g = layer["d" + p]
+                if gan.__name__ == "gan_adam":
+                    x[p + "_m"] = 0.9 * x[p + "_m"] + (1 - 0.9) * g
+                    x[p + "_v"] = 0.999 * x[p + "_v"] + (1 - 0.999) * (g * g)
+                    lr = 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+                    x[p] = x[p] - lr * x[p + "_m"] / (np.sqrt(x[p + "_v"]) + 1e-8)
+                else:
+                    x[p] = x[p] - 0.01 * g
+            for k in gan.LAYER_STATE:
+                np.testing.assert_array_equal(layer[k], x[k])
