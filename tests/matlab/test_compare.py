@@ -323,9 +323,9 @@ def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
         steps.append((layer["w"], layer["db"] - layer["d"].mean(axis=0)))
         return update(nn, learning_rate)
 
-    def run(rounding):
+    def run(*rounding):
         steps.clear()
-        compare_matlab.run_port(case.read, data, None, rounding)
+        compare_matlab.run_port(case.read, data, None, *rounding)
         # of both networks in turn
         return steps[0][0], steps[1][0], np.hstack([of_db for _, of_db in steps])
 
@@ -334,7 +334,7 @@ def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
         monkeypatch.setattr(
             compare_matlab, name, lambda *x, name=name: used.add(name) or mtimes(*x)
         )
-    for x, y in zip(run(0), run(rounding), strict=True):
+    for x, y in zip(run(), run(rounding), strict=True):
         assert 0 < abs(x - y).max() < 1e-15
     assert used == {SUMS[rounding - 1]}
 
