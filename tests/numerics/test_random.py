@@ -189,6 +189,10 @@ on rand(1, 4)
 0 randperm(6)
 6 3 5 1 2 4
 
+# a public m-file
+1 randperm(15)
+3 15 6 5 7 13 4 8 9 1 11 10 12 2 14
+
 # people.math.sc.edu/Burkardt/m_src, matlab_random_test.txt of R2020a, R2020b, R2021b;
 # the first 5 also at mathworks.com/help/matlab/ref/rand.html
 0 rand(1, 11)
@@ -198,6 +202,14 @@ on rand(3, 4)
 0.9706 0.8003 0.9157 0.6557
 0.9572 0.1419 0.7922 0.0357
 0.4854 0.4218 0.9595 0.8491
+
+# std2 in a public m-file
+42 rand(100, 100).std(ddof=1)
+0.287630126526993
+
+# help: random numbers with specific mean and variance; their mean, deviation, variance
+0 spread(5 * randn(1000, 1) + 500)
+499.8368 4.9948 24.9483
 
 # a public m-file; the numbers begin as in randi's help (archive.fo/PH8Nz)
 0 randi(10, 8)[:3]
@@ -218,6 +230,7 @@ def test_numbers_that_matlab_printed(gan):
     """Each, rounded to as many decimals as its text has; randi is matlab_random's."""
     matlab = load_tool("tests/recipes/matlab_random.py")
     known = vars(gan) | {"randi": matlab.randi}
+    known["spread"] = lambda x: (x.mean(), x.std(ddof=1), x.var(ddof=1))
     for entry in PRINTED.strip().split("\n\n"):
         head, *rows = [x for x in entry.split("\n") if x[0] != "#"]
         seed, call = head.split(" ", 1)
