@@ -179,6 +179,7 @@ def assert_refused(gan, flags, words, capsys):
     *usage, line = said.err.splitlines()
     assert not usage or usage[0].startswith(f"usage: {gan.NAME}"), said.err
     assert line.startswith(gan.NAME) and all(str(x) in line for x in words), said.err
+    assert "Errno" not in line  # a reason in words
     return line
 
 
