@@ -20,11 +20,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
-sys.path[:0] = [ROOT, TESTS, os.path.join(TESTS, "matlab")]
+MATLAB = os.path.join(TESTS, "matlab")
+sys.path[:0] = [ROOT, TESTS, MATLAB]
 DATA = os.path.join(ROOT, "data", "mnist_uint8.mat")
 SCRIPTS = ["gan_adam", "gan_mbgd"]
 ONE = "gan_adam"  # for what is the same text in both scripts, see test_style.py
@@ -194,10 +195,20 @@ def sums_of(folder):
     return sums
 
 
-def octave(code, folder):
-    """Run Octave code in `folder`; a failure stops the test with Octave's words."""
-    end = octave_process(code, folder)
-    assert end.returncode == 0, end.stderr
+def variables_of(file):
+    """The variables of a .mat file, structs as dicts and cell arrays as lists."""
+    found = loadmat(file, simplify_cells=True)
+    return {name: x for name, x in found.items() if name[0] != "_"}
+
+
+def octave(code, folder, path=MATLAB):
+    """What Octave prints for `code` in `folder`, with `path` on its path.
+
+    Fails unless Octave ends well and prints nothing on standard error.
+    """
+    end = octave_process(f"addpath('{path}'); {code}", folder)
+    assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
+    return end.stdout
 
 
 def octave_process(code, folder):

@@ -10,12 +10,20 @@ import pytest
 from conftest import ROOT, SCRIPTS, tracked_files
 
 
-@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
-def test_ruff(command):
-    """ruff has nothing to say of what git tracks, neither on lint nor on format."""
-    pytest.importorskip("ruff", reason="see tests/requirements.txt")
-    files = [x for x in tracked_files() if x.endswith(".py")]
-    command = [sys.executable, "-m", "ruff", *command, *files]
+@pytest.mark.parametrize(
+    "command, ending",
+    [
+        ("ruff check", ".py"),
+        ("ruff format --check", ".py"),
+        ("miss_hit.mh_lint --single", ".m"),  # real MATLAB's syntax, not Octave's
+    ],
+)
+def test_linters(command, ending):
+    """They have nothing to say of what git tracks."""
+    module, *flags = command.split()
+    pytest.importorskip(module.split(".")[0], reason="see tests/requirements.txt")
+    files = [x for x in tracked_files() if x.endswith(ending)]
+    command = [sys.executable, "-m", module, *flags, *files]
     end = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert end.returncode == 0, end.stdout + end.stderr
 

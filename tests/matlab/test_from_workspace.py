@@ -13,8 +13,15 @@ import from_workspace
 import numpy as np
 import pytest
 from checkpoints import NETWORKS
-from conftest import OCTAVE, SCRIPTS, octave, run_script, status_and_output
-from scipy.io import loadmat, savemat
+from conftest import (
+    OCTAVE,
+    SCRIPTS,
+    octave,
+    run_script,
+    status_and_output,
+    variables_of,
+)
+from scipy.io import savemat
 
 SMALL = ["--images-num", 160, "--batch-size", 16]  # 10 steps an epoch
 OTHERS = ["--seed", 9, "--learning-rate", 0.0003]
@@ -37,7 +44,7 @@ def train(small_networks, small_data, tmp_path, monkeypatch, capsys):
         flags += ["--epoch", epoch, "--pics", "pics"]
         status, said = status_and_output(gan, flags, capsys)
         assert status == 0, said.err
-        return load(file)
+        return variables_of(file)
 
     return train
 
@@ -57,14 +64,8 @@ def convert(small_data, capsys):
     )
 
 
-def load(file):
-    """The variables of a .mat file, structs as dicts and cell arrays as lists."""
-    found = loadmat(file, simplify_cells=True)
-    return {name: x for name, x in found.items() if name[0] != "_"}
-
-
 def save(file, variables):
-    """Save what load() gives; None takes a variable out."""
+    """Save what variables_of() gives; None takes a variable out."""
     savemat(file, {name: x for name, x in variables.items() if x is not None})
 
 
@@ -91,7 +92,7 @@ def converted(convert, variables, *flags):
     save("workspace.mat", variables)
     status, said = convert("workspace.mat", "run.mat", *flags)
     assert (status, said.err) == (0, "")
-    found = load("run.mat")
+    found = variables_of("run.mat")
     os.remove("run.mat")
     *lines, _, command = said.out.splitlines()
     return found, lines, command
@@ -144,7 +145,7 @@ def test_goes_on_as_the_uncut_run(gan, train, saved, maker, convert, tmp_path, c
     status, said = status_and_output(gan, [*flags, "--epoch", 2], capsys)
     assert status == 0 and "after epoch 1" in said.err
     assert os.listdir("my run's_pics") == ["epoch_2_t_10.png"]
-    found = load("my run's.mat")
+    found = variables_of("my run's.mat")
     for name in "c_loss", "d_loss":
         uncut[name][:10] = np.nan
     np.testing.assert_equal(*({x: y[x] for x in STATE} for y in (found, uncut)))

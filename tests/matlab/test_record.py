@@ -5,36 +5,25 @@ import itertools
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import compare_matlab
 import numpy as np
 import pytest
 from conftest import (
+    MATLAB,
     OCTAVE,
     POSIX,
     ROOT,
     SCRIPTS,
-    TESTS,
+    octave,
     octave_process,
     status_and_output,
+    variables_of,
 )
 from matlab_original import HOW, original
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
-MATLAB = os.path.join(TESTS, "matlab")
 COUNT = 400  # images in small_data
-
-
-def octave_output(code, folder, path=MATLAB):
-    """What Octave prints for `code` in `folder`, with `path` on its path.
-
-    Fails unless Octave ends well and prints nothing on standard error.
-    """
-    end = octave_process(f"addpath('{path}'); {code}", folder)
-    assert (end.returncode, end.stderr) == (0, ""), end.stdout + end.stderr
-    return end.stdout
 
 
 def small_text(script):
@@ -58,12 +47,6 @@ def changed(text, *changes):
 def write(file, text):
     """Write `text`, in UTF-8 unless it is bytes already."""
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def read_record(file):
-    """The variables of a record, structs as dicts."""
-    found = loadmat(file, simplify_cells=True)
-    return {name: x for name, x in found.items() if name[0] != "_"}
 
 
 def train(gan, folder, capsys, name, *flags):
@@ -116,11 +99,11 @@ def test_equal_to_the_port(script, folder, monkeypatch, capsys):
     data = shutil.move(folder / "mnist_uint8.mat", folder / "data")
     code = """record_run('sized.m', 'a.mat', 3, 2, 120);
     record_from('other.m', 'b', 'early.mat', 120);"""
-    out = octave_output(code, folder, "tests/matlab")
+    out = octave(code, folder, "tests/matlab")
     assert "epoch_3_t_6.png" in out and out.endswith(f"\nrecord:{folder}/b.mat\n")
     for words in ["a.mat"], ["b.mat", "--from", "early.mat"]:
         assert compare_matlab.main([*words, "--data", str(data)]) == 0
-        r = read_record(folder / words[0])
+        r = variables_of(folder / words[0])
         assert set(r) == set(compare_matlab.RECORD_NAMES)
         assert (r["seed"], r["images_num"]) == (3, 120)
         assert r["producer"].startswith("GNU Octave ")
@@ -239,12 +222,12 @@ def test_variants(script, folder):
     code += "".join(f"record_run('try_{x}.m', 'try_{x}', 5, 2, 120);" for x in names)
     code += "try, record_run('seeded', 'no', 5, 1, 60); catch x, disp(x.message); end\n"
     code += "rmpath('中')"  # Octave itself ends with close
-    lines = octave_output(code, here).splitlines()
+    lines = octave(code, here).splitlines()
     assert lines[0] == "isspace has got a byte beyond ASCII"
     assert lines[-1].endswith("rng(7, '__');")
-    plain = read_record(here / "plain.mat")
+    plain = variables_of(here / "plain.mat")
     for name in names:
-        r = read_record(here / f"try_{name}.mat")
+        r = variables_of(here / f"try_{name}.mat")
         for k in "script", "batch_size", "c_loss", "d_loss", "images_fake":
             np.testing.assert_array_equal(r[k], plain[k], err_msg=f"{name} {k}")
 
@@ -280,7 +263,7 @@ def test_forms_of_random_functions(folder):
         for form, plain in (line.split(" -> ") for line in FORMS)
     )
     write(folder / "forms.m", changed(small_text("gan_mbgd"), ("clc;", code)))
-    lines = octave_output("record_run('forms.m', 'out', 0, 1, 60)", folder).splitlines()
+    lines = octave("record_run('forms.m', 'out', 0, 1, 60)", folder).splitlines()
     assert lines[: len(FORMS)] == ["1"] * len(FORMS)
     assert "c_loss" in lines[len(FORMS)]  # so does the script's own work go on
 
@@ -346,7 +329,7 @@ def test_refused(folder, small_networks, capsys):
     write(folder / "text.mat", "no file")
     gan = importlib.import_module("gan_adam")
     train(gan, folder, capsys, "good.mat", "--images-num", 60, "--epoch", 1)
-    saved = read_record(folder / "good.mat")
+    saved = variables_of(folder / "good.mat")
     savemat(folder / "single.mat", saved | {"precision": "single"})
     savemat(folder / "exact.mat", saved | {"gradient": "exact"})
     cases = list(CALLS)
@@ -361,7 +344,7 @@ def test_refused(folder, small_networks, capsys):
         f"try, {call}; disp('<>'); catch x, disp(['<', x.message, '>']); end; "
         for call, _ in cases
     )
-    messages = re.findall("(?s)<(.*?)>", octave_output(code, folder))
+    messages = re.findall("(?s)<(.*?)>", octave(code, folder))
     for case, message in zip(cases, messages, strict=True):
         assert message and case[1] in message and "\n" not in message, (case, message)
     assert before == {x: x.read_bytes() for x in folder.iterdir() if x.is_file()}
@@ -388,15 +371,15 @@ def test_broken_off_by_an_error(folder):
         write(folder / f"{name}.m", changed(small_text("gan_adam"), (old, new)))
         code += f"try, record_run('{name}', '{name}', 5, 3, 120); "
         code += "catch x, disp(x.message); end\n"
-    lines = octave_output(code, folder).splitlines()
+    lines = octave(code, folder).splitlines()
     for name, (_, _, message, steps) in STOPS.items():
         file = folder / f"{name}.mat"
         assert f"broken off after {steps} steps; record:{file}" in lines
         assert any(message in x for x in lines)
-        r = read_record(file)
+        r = variables_of(file)
         assert np.size(r["c_loss"]) == steps
         if steps > 1:
-            whole = read_record(folder / f"whole{steps}.mat")
+            whole = variables_of(folder / f"whole{steps}.mat")
             np.testing.assert_equal(r, whole | {"epoch": 3})
 
 
@@ -411,7 +394,7 @@ def test_broken_off_by_ctrl_c(folder):
     out = octave_process(code, folder).stdout
     assert f"broken off after 2 steps; record:{folder}/out.mat" in out
     assert os.listdir(folder / "temporary") == []
-    assert read_record(folder / "out.mat")["c_loss"].size == 2
+    assert variables_of(folder / "out.mat")["c_loss"].size == 2
 
 
 @OCTAVE
@@ -437,17 +420,7 @@ def test_the_session_is_left_as_it_was(folder):
     disp(isequal({{before, names, 5}}, {{state(), who, RECORD_RUN}}));
     try, record_run('stops.m', 'no', 0, 1, 60); catch x, disp(x.message); end
     disp(isequal({{before, names, 5}}, {{state(), who, RECORD_RUN}}));"""
-    assert octave_output(code, folder).splitlines()[-3:] == ["1", "enough", "1"]
-    assert read_record(folder / "out.mat")["epoch"] == 2
+    assert octave(code, folder).splitlines()[-3:] == ["1", "enough", "1"]
+    assert variables_of(folder / "out.mat")["epoch"] == 2
     assert os.listdir(folder / "temporary") == []
     assert not (folder / "no.mat").exists()
-
-
-def test_mh_lint():
-    """A parser of real MATLAB syntax, stricter than Octave's, finds nothing."""
-    pytest.importorskip(
-        "miss_hit", reason="not installed: pip install -r tests/requirements.txt"
-    )
-    command = [sys.executable, "-m", "miss_hit.mh_lint", "--single", MATLAB]
-    end = subprocess.run(command, stdout=-1, stderr=subprocess.STDOUT, text=True)
-    assert end.returncode == 0 and "everything seems fine" in end.stdout, end.stdout

@@ -11,10 +11,9 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import DATA, OCTAVE, ONE, ROOT, TESTS, load_tool, octave, run_script
+from conftest import DATA, MATLAB, OCTAVE, ONE, ROOT, load_tool, octave, run_script
 from scipy.io import loadmat
 
-MATLAB = os.path.join(TESTS, "matlab")
 # what MATLAB saved: numbers and checksums, each with its source
 with open(os.path.join(MATLAB, "matlab_numbers.json"), encoding="utf-8") as f:
     SAVED = json.load(f)
@@ -107,13 +106,12 @@ def test_importing_reads_no_table(tmp_path):
     assert end.stderr.count("\n") == 1 and "randn_edges.txt" in end.stderr
 
 
-OCTAVE_DRAWS = f"""
-    addpath('{MATLAB}');
+OCTAVE_DRAWS = """
     matlab_random('seed', 0);
-    sizes = {{100, 512; 1, 512; 512, 784; 1, 784; 784, 512; 1, 512; 512, 1; 1, 1}};
+    sizes = {100, 512; 1, 512; 512, 784; 1, 784; 784, 512; 1, 512; 512, 1; 1, 1};
     start = [];
     for i = 1:8
-        start = [start; reshape(matlab_random('randn', sizes{{i, :}}), [], 1)];
+        start = [start; reshape(matlab_random('randn', sizes{i, :}), [], 1)];
     end
     kk = matlab_random('randperm', 6000);
     matlab_random('seed', 1234);
@@ -149,7 +147,7 @@ def test_octave_goes_on_from_our_state(one, tmp_path):
         state = " ".join(map(str, [*words, position]))
         code = f"matlab_random('state', uint32([{state}])); "
         code += "x = matlab_random('rand', 1, 700); save('-v7', 'x.mat', 'x')"
-        octave(f"addpath('{MATLAB}'); {code}", tmp_path)
+        octave(code, tmp_path)
         x = loadmat(tmp_path / "x.mat")["x"]
         np.testing.assert_array_equal(x, one.rand(1, 700))
 
