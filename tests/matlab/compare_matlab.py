@@ -357,7 +357,7 @@ def print_losses(record, port, losses, limit):
 
 def print_final(final):
     """Print the same of the arrays after the last step, the worst ones of them."""
-    print("final state, the worst first:")
+    print("final state, the nearest to its limit first:")
     for name, difference, limit in final[:5]:
         print(f"  {name:<28}  {min(difference, 1):>8.0e}  {min(limit, 1):>8.0e}")
 

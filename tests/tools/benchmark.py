@@ -6,10 +6,10 @@ names):
 
 | ms a step | the port | Octave, the original |
 | --- | ---: | ---: |
-| gan_adam, double | 14.58 ±1.05 | 32.42 ±2.48 |
-| gan_adam, single | 6.88 ±0.26 |  |
-| gan_mbgd, double | 10.44 ±0.49 | 18.28 ±1.33 |
-| gan_mbgd, single | 4.90 ±0.19 |  |
+| gan_adam, double | 16.30 ±1.31 | 27.64 ±2.36 |
+| gan_adam, single | 7.46 ±0.99 |  |
+| gan_mbgd, double | 12.87 ±2.08 | 20.13 ±3.61 |
+| gan_mbgd, single | 5.62 ±1.21 |  |
 
 A number is the median of the rounds, and ± half of what they span; up to 1 % of it is
 the picture that ends an epoch. That machine's speed drifted: in other hours a step of
@@ -42,8 +42,9 @@ EPOCHS = 5  # in a process; the first does not count
 def main():
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description="Measure a step of both scripts.")
-    parser.add_argument("--rounds", type=int, default=5, help="5")
-    parser.add_argument("--steps", type=int, default=50, help="in an epoch; 50")
+    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
+    text = "in an epoch, default: 50"
+    parser.add_argument("--steps", type=int, default=50, help=text)
     opt = parser.parse_args()
     rows = {}  # the ms of each round, by row and column
     for _ in range(opt.rounds):

@@ -35,6 +35,7 @@ def bug(out):
         axes.set(title=f"label y = {label}", xlabel="z")
         axes.grid(True)
         axes.legend()
+    figure.supylabel("derivative")
     figure.savefig(out, dpi=100)
 
 
