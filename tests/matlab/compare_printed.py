@@ -29,7 +29,7 @@ SETTINGS = ("seed", "images_num", "batch_size", "learning_rate")  # flags of the
 STEPS_BEFORE_ROUNDING = {"gan_adam": 700, "gan_mbgd": 5000}
 DECIMALS = 7  # of a loss count: what comes after them rounding may change
 GREY_LEVELS = 1  # by so much rounding may change a pixel
-LOSSES = r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"'
+LOSS_LINE = r'c_loss:"([^"\n]*)",d_loss:"([^"\n]*)"'
 NUMBER = r"[-+]?([0-9]+\.?[0-9]*(e[-+]?[0-9]{1,3})?|nan|inf)"
 PICTURE = r"epoch_([1-9][0-9]*)_t_([1-9][0-9]*)\.png"
 
@@ -142,7 +142,7 @@ def read_log(file, steps):
     has_pictures = re.search(PICTURE, text)
     epochs = {}
     losses = None  # the last ones since the last picture
-    for found in re.finditer(f"{LOSSES}|{PICTURE}", text):
+    for found in re.finditer(f"{LOSS_LINE}|{PICTURE}", text):
         if found[1] is not None:
             words = found.group(1, 2)
             if not all(re.fullmatch(NUMBER, word, re.IGNORECASE) for word in words):

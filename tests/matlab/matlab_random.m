@@ -44,9 +44,14 @@ function x = of_toolbox(name, first, second, varargin)
 % normrnd and unifrnd: the formulas of MATLAB's Statistics and Machine Learning Toolbox.
 %
 % By its documentation: each parameter is a number, or has the size of the result, which
-% without a size is that of the parameters. Its NaN where sigma < 0 or a > b is not made.
-if ~isa(first, 'double') || ~isa(second, 'double')
-    error('matlab_random:usage', '%s: both parameters must be double', name);
+% without a size is that of the parameters. Its NaN, where sigma < 0 or a > b, is refused.
+least = first;
+if strcmp(name, 'normrnd')
+    least = 0;
+end
+if ~isa(first, 'double') || ~isa(second, 'double') || any(second(:) < least(:))
+    error('matlab_random:usage', ...
+        '%s: both must be double, sigma not below 0, b not below a', name);
 end
 dims = size(first + second);
 if ~isempty(varargin)

@@ -27,7 +27,7 @@ SIZES = {  # the layers of people's own copies, by the last one
     "gan_adam": {784: [30, 15, 24, 784], 1: [784, 24, 1]},
     "gan_mbgd": {784: [100, 24, 784], 1: [784, 1]},
 }
-ONE = pytest.mark.parametrize("case", ["gan_adam"], indirect=True)
+ADAM = pytest.mark.parametrize("case", ["gan_adam"], indirect=True)
 VERDICTS = {0: "equal: ", 1: "different: ", 3: "equal up to "}  # of each exit status
 
 
@@ -159,6 +159,8 @@ def test_equal(case, tmp_path):
     assert lines[-1].startswith("equal: 10 steps and the final state")
     last = verdict_of(case.later, tmp_path, "--from", case.checkpoint)
     assert last.startswith("equal: 5 steps and the final")
+    # the port diverges: compare() lets it say nothing of that
+    verdict_of(case.record | {"learning_rate": 1e300}, tmp_path)
 
 
 def test_altered_records_are_different(case, tmp_path, limits):
@@ -183,7 +185,7 @@ def test_altered_records_are_different(case, tmp_path, limits):
         assert last.startswith(where), (name, last)
 
 
-@ONE
+@ADAM
 def test_a_record_that_broke_off(case, tmp_path):
     """Equal as far as it goes, and that is said; a wrong loss in it is different."""
     for steps in 1, 6:
@@ -194,7 +196,7 @@ def test_a_record_that_broke_off(case, tmp_path):
     assert last.startswith("different: ")
 
 
-@ONE
+@ADAM
 def test_beyond_rounding_nothing_is_equal(case, tmp_path, limits):
     """A loss before the step where rounding decides is judged, one after it is not.
 
@@ -212,7 +214,7 @@ def test_beyond_rounding_nothing_is_equal(case, tmp_path, limits):
     assert rows == [["5e-02", "1e-03"]]
 
 
-@ONE
+@ADAM
 def test_final_arrays_beyond_rounding(case, tmp_path, limits):
     """Of these nothing is told; of others the one most times beyond its limit is."""
     _, of_final = limits
@@ -227,7 +229,7 @@ def test_final_arrays_beyond_rounding(case, tmp_path, limits):
         assert verdict_of(wrong, tmp_path).startswith(where)
 
 
-@ONE
+@ADAM
 def test_data(case, data, tmp_path, monkeypatch):
     """Other images take one line; --data names the right ones."""
     other = tmp_path / "other.mat"
@@ -271,14 +273,14 @@ BUGS = {  # a function's name, and a wrong one that has the right one, f, to cal
     indirect=["case"],
 )
 def test_bugs_are_different(case, bug, monkeypatch, tmp_path):
-    """From a loss on: the final state would tell of a wrong t or beta2 anyway."""
+    """A loss tells it: t and beta2 are in the final state too, and would tell less."""
     name, wrong = BUGS[bug]
     monkeypatch.setattr(case.gan, name, partial(wrong, getattr(case.gan, name)))
     last = verdict_of(case.later, tmp_path, "--from", case.checkpoint)
     assert last.startswith(("different: c_loss of", "different: d_loss of")), last
 
 
-@ONE
+@ADAM
 def test_another_checkpoint(case, data, tmp_path):
     """What it must have in common with the record: one line names it."""
     file, other = tmp_path / "record.mat", tmp_path / "other.mat"
@@ -314,20 +316,22 @@ SUMS = ["mtimes_backwards", "mtimes_in_halves"]
 
 @pytest.mark.parametrize("rounding", [1, 2])
 def test_what_rounding_is_measured_by(rounding, case, data, monkeypatch):
-    """Sums in one other order; other last bits of the first weights and of each db."""
+    """Sums in one other order; other last bits of the first w and b and of each db."""
     mtimes, update = case.gan.mtimes, case.gan.nnapplygrade
     steps, used = [], set()
 
     def spy(nn, learning_rate):
-        layer = nn["layers"][1]
-        steps.append((layer["w"], layer["db"] - layer["d"].mean(axis=0)))
+        layer = nn["layers"][-1]
+        of_db = layer["db"] - layer["d"].mean(axis=0)
+        steps.append((layer["w"], layer["b"], of_db))
         return update(nn, learning_rate)
 
     def run(*rounding):
         steps.clear()
         compare_matlab.run_port(case.read, data, None, *rounding)
         # of both networks in turn
-        return steps[0][0], steps[1][0], np.hstack([of_db for _, of_db in steps])
+        (w, b, _), (w_d, _, _) = steps[:2]
+        return w, b, w_d, *(np.hstack([x[2] for x in steps[i::2]]) for i in (0, 1))
 
     monkeypatch.setattr(case.gan, "nnapplygrade", spy)
     for name in SUMS:
@@ -350,16 +354,17 @@ def test_other_sums():
 
 def test_limits(monkeypatch):
     """FACTOR times the larger difference of both runs, of losses of any step so far."""
-    c_loss = [[1.0, 2.0, 3.0], [1.0, 2.0002, 3.0], [1.0, 2.0, 3.0001]]
+    c_loss = [[1.0, 2.0, 3.0], [1.0, 2.0002, 3.0], [1.0, 2.0, 3.0]]
+    d_loss = [np.ones(3), np.ones(3), np.array([1.0, 1.0, 1.0003])]
     final = [{"t": np.ones(1), "w": np.array([4.0, x])} for x in (5.0, 5.0, 5.005)]
     runs = [
-        {"c_loss": np.array(x), "d_loss": np.ones(3), "final": y}
-        for x, y in zip(c_loss, final, strict=True)
+        {"c_loss": np.array(x), "d_loss": z, "final": y}
+        for x, y, z in zip(c_loss, final, d_loss, strict=True)
     ]
     monkeypatch.setattr(compare_matlab, "final_arrays", lambda run: run["final"])
     monkeypatch.setattr(compare_matlab, "run_port", lambda *words: runs[words[-1]])
     of_losses, of_final = compare_matlab.limits({}, "", None, runs[0])
-    np.testing.assert_allclose(of_losses, [30e-14, 30e-4, 30e-4], rtol=1e-3)
+    np.testing.assert_allclose(of_losses, [30e-14, 30e-4, 90e-4], rtol=1e-3)
     np.testing.assert_allclose(of_final["w"], 30e-3, rtol=1e-2)
     assert of_final["t"] == 30e-14
 
@@ -377,7 +382,7 @@ def test_relative_difference():
 # --------------------------------------------------------------------------- bad input
 
 
-@ONE
+@ADAM
 def test_bad_records(case, tmp_path):
     """One line names the file and the variable, the last one that is changed."""
     file = tmp_path / "record.mat"
@@ -418,7 +423,7 @@ def test_bad_command_lines(words, word):
     assert word in refused(*words.split())
 
 
-@ONE
+@ADAM
 def test_plot(case, tmp_path, monkeypatch):
     """Both halves have both colours; what goes wrong with it takes one line."""
     pytest.importorskip("matplotlib", reason="it is not installed")
@@ -427,7 +432,8 @@ def test_plot(case, tmp_path, monkeypatch):
     with Image.open(file) as picture:
         halves = np.asarray(picture.convert("RGB")).reshape(2, -1, 3).tolist()
     for half in halves:  # losses above, differences below
-        assert [255, 0, 0] in half and [0, 0, 255] in half
+        # the legend alone has some of each
+        assert min(half.count(x) for x in ([255, 0, 0], [0, 0, 255])) > 200
     *_, verdict, line = compare(case.file, "--plot", tmp_path / "no" / "plot.png")
     assert verdict.startswith("equal: ") and "plot.png" in line
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
@@ -560,7 +566,7 @@ def folders(tmp_path):
         (folder / "._epoch_1_t_10.png").write_bytes(b"\0\5\x16\7 of the Finder")
         other = np.full_like(GREY, ord(name))
         pictures = {"epoch_1_t_10": GREY, "epoch_2_t_10": GREY}
-        for file, x in (pictures | {"gradients": other, "epoch_1_t_5": other}).items():
+        for file, x in (pictures | {"gradients": other, "epoch_3_t_5": other}).items():
             Image.fromarray(x).save(folder / f"{file}.png")
     return tmp_path / "a", tmp_path / "b"
 
@@ -605,8 +611,10 @@ def test_the_port_runs_as_far_as_it_can_be_told(
     savemat(other, {"train_x": loadmat(data)["train_x"][::-1]})
     flags = ["--images-num=200", "--batch-size=20", "--seed=7", "--learning-rate=0.002"]
     flags += [f"--data={other}"]
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        gan.main(gan.options([*flags, "--epoch=4", f"--pics={tmp_path}"]))
+    with monkeypatch.context() as patch:
+        patch.setattr(gan, "format_f", "{:.7f}".format)  # MATLAB's format may be wider
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            gan.main(gan.options([*flags, "--epoch=4", f"--pics={tmp_path}"]))
     log = out.getvalue()
     run, runs = gan.main, []
     monkeypatch.setattr(gan, "main", lambda opt: runs.append(opt.epoch) or run(opt))
@@ -618,14 +626,14 @@ def test_the_port_runs_as_far_as_it_can_be_told(
 
     for thing in file, tmp_path:
         assert verdict(log, thing=thing).startswith("equal up to epoch 2, ")
-    for i in 2, 3, 4:  # without the first two the pictures were others
+    for i in 2, 3, 4:  # the first two name the pictures as well
         assert verdict(log, [*flags[:i], *flags[i + 1 :]]).startswith("different: ")
     runs.clear()
     last = verdict("".join(log.splitlines(True)[:2]))
     assert last.startswith("equal: 1 epochs, to the last digit ")
     losses = re.findall('d_loss:"(.*?)"', log)
     for loss, word in zip(losses, ("different", "different", "equal up"), strict=False):
-        wrong = log.replace(loss, f"{float(loss) + 1e-6:f}")
+        wrong = log.replace(loss, f"{float(loss) + 2e-7:.7f}")
         assert verdict(wrong).startswith(word)
     assert runs == [1, 2, 2, 2]
 
@@ -645,6 +653,8 @@ def test_as_a_program(tmp_path):
         if not os.path.exists(out):
             continue
         with open(out, "w") as f:
-            end = subprocess.run(command, stdout=f, stderr=-1, text=True, **more)
+            end = subprocess.run(
+                command, stdout=f, stderr=subprocess.PIPE, text=True, **more
+            )
         assert (end.returncode, end.stderr.count("\n")) == (status, status == 2)
         assert status != 2 or end.stderr.startswith("link.py: ")

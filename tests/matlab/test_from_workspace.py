@@ -123,7 +123,9 @@ def string_variable(name):
 
 
 @pytest.mark.parametrize("maker", ["savemat", pytest.param("octave", marks=OCTAVE)])
-def test_goes_on_as_the_uncut_run(gan, train, saved, maker, convert, tmp_path, capsys):
+def test_goes_on_as_the_uncut_run(
+    gan, train, saved, maker, convert, tmp_path, capsys, monkeypatch
+):
     """By the printed command: weights, stream and new losses are the uncut run's."""
     uncut = train(gan.__name__, "uncut.mat", 2, *OTHERS)
     file = tmp_path / "my workspace 图.mat"
@@ -138,6 +140,7 @@ def test_goes_on_as_the_uncut_run(gan, train, saved, maker, convert, tmp_path, c
         head, rest = file.read_bytes()[:128], file.read_bytes()[128:]
         strings = string_variable(b"a"), string_variable(b"z")
         file.write_bytes(head + strings[0] + rest + strings[1] + rest)
+    monkeypatch.setattr(from_workspace, "quoted", shlex.quote)  # in Windows too
     status, said = convert(file, "my run's.mat")
     assert (status, said.err, said.out.count("\n")) == (0, "", 2)
     python, script, *flags = shlex.split(said.out.splitlines()[1])
@@ -173,6 +176,7 @@ def test_streams(saved, convert):
     """rng's State in any class and shape; other generators are refused."""
     words = saved["rng_state"]
     twister = {"Type": "twister", "Seed": np.uint32(7), "State": words[:, None] / 1}
+    # words may be 0, and none used yet
     fresh = np.append(words[:624] * (words[:624] % 2), np.uint32(0))
     for form in words, words[:, None] / 1, twister, fresh:
         found, lines, _ = converted(convert, workspace(saved, rng_state=form))
@@ -238,9 +242,9 @@ def test_where_it_stopped(saved, convert):
 
 def test_the_command_in_other_shells(monkeypatch):
     """sh would change a $ within "..."; cmd knows no '...'."""
-    monkeypatch.setattr(os, "name", "posix")
+    monkeypatch.setattr(from_workspace, "os", SimpleNamespace(name="posix"))
     assert from_workspace.quoted("a $x.mat") == "'a $x.mat'"
-    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setattr(from_workspace, "os", SimpleNamespace(name="nt"))
     found = [from_workspace.quoted(x) for x in (r"C:\a.mat", "a b.mat", "a&b.mat")]
     assert found == [r"C:\a.mat", '"a b.mat"', '"a&b.mat"']
 

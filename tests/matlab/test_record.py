@@ -292,6 +292,8 @@ CALLS = [  # what the error names
     ("matlab_random('randperm', 5, 2)", "randperm"),
     ("matlab_random('normrnd', single(0), 1)", "normrnd"),
     ("matlab_random('unifrnd', 0, single(1))", "unifrnd"),
+    ("matlab_random('normrnd', 1:3, [0.1 -0.1 0])", "normrnd"),
+    ("matlab_random('unifrnd', [0 2 0], 1)", "unifrnd"),
     ("record_run('utf16.m', 'out', 0, 1, 60)", "utf16.m"),
     ("record_run('missing.m', 'out', 0, 1, 60)", "missing.m"),
     ("record_run('folder/missing', 'out', 0, 1, 60)", "folder/missing"),
@@ -356,7 +358,7 @@ KK = "    kk = "
 STOPS = {  # words of the original, what replaces them, the error, the steps before it
     "stops": (KK, f"    if e == 2, error('enough'), end\n{KK}", "enough", 2),
     "rate": (KK, f"    learning_rate = 0.001 / e;\n{KK}", "learning_rate", 2),
-    "short": ("batch_num = ceil", "batch_num = 1; ceil", "steps", 1),
+    "short": ("batch_num = ceil", "batch_num = 1; ceil", "an epoch must", 1),
     "last": (KK, f"    if e == 3, break, end\n{KK}", "last step", 4),
 }
 

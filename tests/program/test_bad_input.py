@@ -74,7 +74,7 @@ BAD_IMAGES = [
     IMAGES[:, :783],
     IMAGES.reshape(120, 28, 28),
     IMAGES[:60],
-    csc_matrix(IMAGES[:, :1].astype(float)),
+    csc_matrix(IMAGES.astype(float)),
     IMAGES + 1j,
     "text",
     {"a": 1.0},

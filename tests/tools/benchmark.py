@@ -35,7 +35,7 @@ from scipy.io import savemat
 
 ROOT = os.path.realpath(f"{os.path.dirname(os.path.realpath(__file__))}/../..")
 MATLAB = os.environ.get("GAN_MATLAB_DIR", "nowhere")
-WITH_OCTAVE = shutil.which("octave-cli") and os.path.isfile(f"{MATLAB}/gan_adam.m")
+WITH_OCTAVE = shutil.which("octave") and os.path.isfile(f"{MATLAB}/gan_adam.m")
 EPOCHS = 5  # in a process; the first does not count
 
 
@@ -108,7 +108,7 @@ def the_original(script, steps, folder):
     commands, functions = source.split("\nfunction ", 1)
     with open(f"{folder}/original.m", "w", encoding="utf-8") as f:
         f.write(f"{TOOLBOX}function {functions}\n{commands}")
-    return ["octave-cli", "--no-init-file", "--no-history", "--quiet", "original.m"]
+    return ["octave", "--no-gui", "--norc", "--no-history", "--quiet", "original.m"]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from conftest import SCRIPTS, load_tool, run_script
+from conftest import OCTAVE_PROGRAM, SCRIPTS, load_tool, run_script
+from matlab_original import original
 from PIL import Image
 
 
@@ -20,7 +21,7 @@ def test_benchmark(tmp_path):
     ]
     kinds = [f"{script}, {p}" for script in SCRIPTS for p in ("double", "single")]
     assert [row[0] for row in rows] == kinds
-    with_octave = load_tool("tests/tools/benchmark.py").WITH_OCTAVE
+    with_octave = OCTAVE_PROGRAM and original()
     for kind, *cells in rows:
         assert bool(cells[1]) == bool(with_octave and "double" in kind)
         for cell in filter(None, cells):
